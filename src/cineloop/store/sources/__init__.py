@@ -1,0 +1,1 @@
+"""The sources that fill the tables of record: one adapter a file."""
