@@ -1,0 +1,1 @@
+"""Who should see which title, in which row, and why."""

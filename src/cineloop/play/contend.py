@@ -1,0 +1,69 @@
+"""A contest for `play/home`: choose on validation days, report on test days, refit on all data, ask the gate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from cineloop.engine import Progress, silent
+from cineloop.errors import InputError
+from cineloop.lab.promotion import MARGIN, Verdict
+from cineloop.lab.protocols import Cut
+from cineloop.lab.recipe import Recipe
+from cineloop.lab.run import Run, label
+from cineloop.play.comparison import METRICS, Comparison, choose, comparison
+from cineloop.play.evaluate import evaluate
+from cineloop.play.shelf import HOME
+from cineloop.studio import Studio
+
+METRIC = "ndcg@100"
+
+
+@dataclass(frozen=True)
+class Contest:
+    """What happened: all contenders on validation, the chosen one and its opponent on test, and the verdict.
+
+    `run` is the refit on all data that the gate was asked to make live.
+    """
+
+    validation: Comparison
+    test: Comparison
+    chosen: str
+    against: str
+    run: Run
+    verdict: Verdict
+
+
+def contend(
+    studio: Studio,
+    contenders: Sequence[Recipe],
+    cut: Cut,
+    baseline: Recipe,
+    *,
+    by: str = "",
+    seed: int = 0,
+    margin: float = MARGIN,
+    progress: Progress = silent,
+) -> Contest:
+    """Send the best of `contenders` to the gate of `play/home`, against what is live there, else `baseline`.
+
+    The best on validation by NDCG@100 is refitted as of the test days, and so is its opponent. A contender that
+    is live already, with the same knobs, is a routine refresh and needs only to be no worse than `margin`.
+    """
+    if not contenders:
+        raise InputError("no contender", field="recipes", accepted="one or more")
+    view, lab = studio.view(), studio.lab
+    live = lab.live(HOME)
+    opponent = baseline if live is None else lab.recipe(live)
+    tried = [opponent, *(c for c in contenders if c != opponent)]
+    validation = evaluate(lab, view, tried, replace(cut, stage="validation"), seed=seed, progress=progress)
+    compared = comparison(lab, validation, METRICS, validation[0].contender)
+    among = [s for s in compared.standings if s.contender in {label(c) for c in contenders}]
+    best = choose(replace(compared, standings=tuple(among)), METRIC).contender
+    recipe = next(c for c in contenders if label(c) == best)
+    pair = [opponent] if recipe == opponent else [opponent, recipe]
+    test = evaluate(lab, view, pair, replace(cut, stage="test"), seed=seed, progress=progress)
+    run = lab.train(recipe, view, seed, progress)
+    verdict = lab.promote(HOME, run, test[-1], test[0], metric=METRIC, by=by, margin=margin)
+    reported = comparison(lab, test, METRICS, test[0].contender)
+    return Contest(compared, reported, best, test[0].contender, run, verdict)

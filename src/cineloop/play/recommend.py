@@ -1,0 +1,55 @@
+"""Plain lists from the live model: no decision, no audit, for batches and for looking."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from cineloop.errors import InputError
+from cineloop.lab.histories import Histories
+from cineloop.play.shelf import Shelf, shelf
+from cineloop.studio import Studio
+
+
+def recommended(
+    studio: Studio, profiles: Sequence[str] | None, k: int, *, seen: bool = False, on: Shelf | None = None
+) -> pl.DataFrame:
+    """Rows (member, rank, title, name, score), k a profile; `profiles` None: everyone with a history."""
+    ready = on or shelf(studio)
+    rows = ready.signals.interactions(ready.view)
+    lists = ready.model.recommend(Histories.of(rows, profiles), k, seen=seen)
+    return _named(ready, lists.frame()).select("member", "rank", "title", "name", "score")
+
+
+def similar_titles(
+    studio: Studio, asked: str, k: int, on: Shelf | None = None
+) -> tuple[dict[str, str], pl.DataFrame]:
+    """The title asked for (by id, or by a name that only one title has) and rows (rank, title, name, score)."""
+    ready = on or shelf(studio)
+    title = _found(ready, asked)
+    rows = _named(ready, ready.model.similar([title], k).frame())
+    return {"title": title, "name": ready.catalogue.name(title)}, rows.select(
+        "rank", "title", "name", "score"
+    )
+
+
+def _found(ready: Shelf, asked: str) -> str:
+    titles = ready.catalogue.titles
+    if asked in ready.column or titles.filter(pl.col("title") == asked).height:
+        return asked
+    named = titles.filter(pl.col("name").str.to_lowercase() == asked.lower())["title"].to_list()
+    if len(named) == 1:
+        return str(named[0])
+    if named:
+        raise InputError(
+            "more than one title has this name", field="title", value=asked, accepted=", ".join(named)
+        )
+    near = titles.filter(pl.col("name").str.to_lowercase().str.contains(asked.lower(), literal=True))["name"]
+    hint = ", ".join(near.head(5)) or "an id as the log has it, or a name as shown"
+    raise InputError("no such title", field="title", value=asked, accepted=hint)
+
+
+def _named(ready: Shelf, rows: pl.DataFrame) -> pl.DataFrame:
+    names = pl.Series("name", [ready.catalogue.name(title) for title in rows["title"]], dtype=pl.String)
+    return rows.with_columns(names)
