@@ -16,7 +16,13 @@ from pathlib import Path
 from cineloop.errors import InputError
 from cineloop.lab.recipe import Recipe
 
-FEEDS = ("cineloop.lab.view", "cineloop.lab.histories")
+FEEDS = (
+    "cineloop.guard.exclusions",
+    "cineloop.lab.histories",
+    "cineloop.lab.view",
+    "cineloop.store.corrections",
+    "cineloop.store.snapshot",
+)
 """What stands between every recipe and the tables."""
 
 
