@@ -1,6 +1,6 @@
 """Ingestion of 20 and 40 million ratings beside a plain Polars scan-and-sink of the same file.
 
-    python benchmarks/ingest.py [--rows 20000000 40000000] [--repeats 2] [--folder DIR]
+    python benchmarks/ingest.py [--rows 20000000 40000000] [--repeats 3] [--folder DIR]
 
 The log is generated (seed 0) in the layout of MovieLens' ratings.csv: members one after another, each with 20 ratings
 and an exponential number more (150 in the mean), titles drawn from 80,000 by a truncated power law (exponent 0.8 of
@@ -96,7 +96,7 @@ def main() -> int:
     """Print the table; 1 where a bar is missed."""
     options = argparse.ArgumentParser(description="Ingestion beside a plain Polars scan-and-sink")
     options.add_argument("--rows", type=int, nargs="+", default=[20_000_000, 40_000_000])
-    options.add_argument("--repeats", type=int, default=2)
+    options.add_argument("--repeats", type=int, default=3)
     options.add_argument("--folder", type=Path, default=None, help="where the files go for a while")
     chosen = options.parse_args()
     missed = False

@@ -35,19 +35,20 @@ import numpy as np
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from plays_log import Judged, generate, histories, machine, movielens, names, split
+from machine import described
+from plays_log import Judged, generate, histories, movielens, names, split
 
 PAIRS = [("cineloop als", "implicit ALS"), ("cineloop knn", "implicit cosine")]
 # chosen on validation members
 KNOBS: dict[tuple[str, str], dict[str, float]] = {
-    ("ml-1m", "cineloop als"): {"unobserved": 0.4, "regularisation": 0.04},
+    ("ml-1m", "cineloop als"): {"frequency_exponent": 0.75, "unobserved": 0.25, "regularisation": 0.05},
     ("ml-1m", "implicit ALS"): {"alpha": 4.0, "regularization": 40.0},
-    ("generated", "cineloop als"): {"unobserved": 0.02, "regularisation": 0.1},
+    ("generated", "cineloop als"): {"frequency_exponent": 0.75, "unobserved": 0.02, "regularisation": 0.1},
     ("generated", "implicit ALS"): {"alpha": 12.0, "regularization": 400.0},
 }
 GRIDS: dict[str, list[dict[str, float]]] = {
     "cineloop als": [
-        {"unobserved": a, "regularisation": r}
+        {"frequency_exponent": 0.75, "unobserved": a, "regularisation": r}
         for a in (0.02, 0.05, 0.1, 0.2, 0.4)
         for r in (0.03, 0.04, 0.06, 0.1, 0.15)
     ],
@@ -58,6 +59,8 @@ GRIDS: dict[str, list[dict[str, float]]] = {
     ],
 }
 K = 100
+
+PACKAGES = ("numpy", "scipy", "numba", "polars", "implicit")
 
 
 def log(which: str, data: Path) -> sparse.csr_array:
@@ -205,7 +208,7 @@ def main() -> None:
         worker(asked)
         return
     print(
-        f"Measured on {machine()}. ALS: {asked.factors} factors, {asked.iterations} iterations; item-item: {K}"
+        f"Measured on {described(*PACKAGES)}. ALS: {asked.factors} factors, {asked.iterations} iterations; item-item: {K}"
     )
     print(f"neighbours. Medians of {asked.repeats} runs in turn, seconds.")
     with tempfile.TemporaryDirectory() as folder:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -140,17 +138,3 @@ def histories(matrix: sparse.csr_array) -> Histories:
     return Histories(
         names("m", n), names("t", m), indptr, indices, matrix.data, np.zeros(matrix.nnz, np.int64)
     )
-
-
-def machine() -> str:
-    """What the numbers were measured on."""
-    cpu = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        lines = info.read_text().splitlines()
-        cpu = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), cpu)
-    import os
-
-    packages = ("numpy", "scipy", "numba", "polars", "implicit")
-    told = ", ".join(f"{name} {version(name)}" for name in packages)
-    return f"{os.cpu_count()} cores of {cpu}, {platform.system()}, Python {platform.python_version()}, {told}"

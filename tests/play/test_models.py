@@ -18,7 +18,7 @@ from cineloop.lab.view import TrainingView
 from cineloop.play.models.als import ALSModel, ImplicitALS
 from cineloop.play.models.ease import Ease, EaseModel
 from cineloop.play.models.knn import ItemKNN
-from cineloop.play.models.popularity import Popularity
+from cineloop.play.models.popularity import Popularity, PopularityModel
 from cineloop.store.schema import TABLES
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
@@ -281,3 +281,11 @@ def test_large_arrays_are_mapped(tmp_path: Path) -> None:
     saved(als, tmp_path / "als")
     for array in (EaseModel.load(tmp_path / "ease").weights, ALSModel.load(tmp_path / "als").factors):
         assert isinstance(array.base, np.memmap) and not array.flags.writeable
+
+
+def test_an_empty_popularity_answers_several_members_after_loading(tmp_path: Path) -> None:
+    model = PopularityModel(np.array([], dtype=object), np.zeros(0, np.float32))
+    model.save(tmp_path)
+    empty = pl.DataFrame(schema={"member": pl.String, "title": pl.String, "at": pl.Int64, "confidence": pl.Float64})
+    scores = PopularityModel.load(tmp_path).score(Histories.of(empty, ["a", "b"]))
+    assert scores.shape == (2, 0)

@@ -111,14 +111,14 @@ class ImplicitALS:
 
     name: ClassVar[str] = "als"
     model: ClassVar[type[ALSModel]] = ALSModel
-    feeds: ClassVar[tuple[str, ...]] = ("cineloop.play.signals",)
+    feeds: ClassVar[tuple[str, ...]] = ("cineloop.play.series", "cineloop.play.signals")
     threads: ClassVar[int] = shares.CORES
 
     factors: int = 64
     iterations: int = 10
-    unobserved: float = 0.4
-    regularisation: float = 0.04
-    frequency_exponent: float = 0.75
+    unobserved: float = 0.25
+    regularisation: float = 0.3
+    frequency_exponent: float = 0.5
     steps: int = 3
     scale: float = 0.1
     signals: Signals = field(default_factory=Signals)

@@ -74,7 +74,7 @@ class Ease:
 
     name: ClassVar[str] = "ease"
     model: ClassVar[type[EaseModel]] = EaseModel
-    feeds: ClassVar[tuple[str, ...]] = ("cineloop.play.signals",)
+    feeds: ClassVar[tuple[str, ...]] = ("cineloop.play.series", "cineloop.play.signals")
     threads: ClassVar[int] = shares.CORES
 
     l2: float = 500.0

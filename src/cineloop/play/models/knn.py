@@ -85,7 +85,7 @@ class ItemKNN:
 
     name: ClassVar[str] = "knn"
     model: ClassVar[type[KNNModel]] = KNNModel
-    feeds: ClassVar[tuple[str, ...]] = ("cineloop.play.signals",)
+    feeds: ClassVar[tuple[str, ...]] = ("cineloop.play.series", "cineloop.play.signals")
     threads: ClassVar[int] = shares.CORES
 
     neighbours: int = 60

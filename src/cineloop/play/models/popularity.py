@@ -30,7 +30,7 @@ class PopularityModel(Ranker):
 
     def block(self, history: sparse.csr_array) -> Scores:
         """The same scores for each history."""
-        return np.tile(self.prior, (history.shape[0], 1))
+        return np.repeat(self.prior[None], history.shape[0], axis=0)
 
     def nearness(self, columns: NDArray[np.int64]) -> Scores:
         """Minus infinity everywhere."""
@@ -61,7 +61,7 @@ class Popularity:
 
     name: ClassVar[str] = "popularity"
     model: ClassVar[type[PopularityModel]] = PopularityModel
-    feeds: ClassVar[tuple[str, ...]] = ("cineloop.play.signals",)
+    feeds: ClassVar[tuple[str, ...]] = ("cineloop.play.series", "cineloop.play.signals")
     threads: ClassVar[int] = 1
 
     half_life_days: float | None = 30.0
