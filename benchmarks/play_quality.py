@@ -57,6 +57,7 @@ class System:
     seeds: tuple[int, ...] = (0,)
 
 
+PLAYS = Path(__file__).parents[2] / "shared" / "data" / "plays"
 PACKAGES = ("numpy", "scipy", "numba", "polars", "implicit")
 
 
@@ -146,7 +147,7 @@ def tested(system: System, cuts: list[Split]) -> tuple[pl.DataFrame, str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="the folder that holds ml-100k/ and ml-1m/")
+    parser.add_argument("--data", type=Path, default=PLAYS, help="folder with ml-100k and ml-1m")
     parser.add_argument("--factors", type=int, default=64, help="of both ALS")
     parser.add_argument("--logs", default="ml-100k,ml-1m")
     parser.add_argument("--members", type=int, default=900, help="folds are added until the test has so many")

@@ -60,6 +60,7 @@ GRIDS: dict[str, list[dict[str, float]]] = {
 }
 K = 100
 
+PLAYS = Path(__file__).parents[2] / "shared" / "data" / "plays"
 PACKAGES = ("numpy", "scipy", "numba", "polars", "implicit")
 
 
@@ -194,7 +195,7 @@ def run(asked: argparse.Namespace, file: Path, name: str, system: str, *more: st
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path(), help="the folder that holds ml-1m/")
+    parser.add_argument("--data", type=Path, default=PLAYS)
     parser.add_argument("--logs", default="ml-1m,generated")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--factors", type=int, default=64)
@@ -208,7 +209,8 @@ def main() -> None:
         worker(asked)
         return
     print(
-        f"Measured on {described(*PACKAGES)}. ALS: {asked.factors} factors, {asked.iterations} iterations; item-item: {K}"
+        f"Measured on {described(*PACKAGES)}. ALS: {asked.factors} factors, {asked.iterations} iterations; "
+        f"item-item: {K}"
     )
     print(f"neighbours. Medians of {asked.repeats} runs in turn, seconds.")
     with tempfile.TemporaryDirectory() as folder:

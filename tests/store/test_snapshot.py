@@ -158,7 +158,7 @@ def test_a_column_added_later_is_null_in_old_parts(tmp_path: Path) -> None:
 def test_parts_of_a_member_hold_all_its_rows(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "ws", create=True)
     file = write_csv(tmp_path / "log.csv", 4000)
-    for claims in (100 << 20, 400 << 20):  # 4 and 16 buckets side by side
+    for claims in (200 << 20, 800 << 20):  # 4 and 16 buckets side by side
         ingest(store, replace(ToySource(file), claims=claims))
         write_csv(file, 8000)
     head = store.head()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,12 +17,13 @@ import polars as pl
 
 from cineloop.store.duplicates import suspects, without_repeats
 from cineloop.store.durable import sync_file
+from cineloop.store.lean import Lean, join, lean
 from cineloop.store.parts import Part, PartFile, buckets
 from cineloop.store.schema import TABLES
 from cineloop.store.snapshot import Snapshot
 
-WAITING = 160 << 20
-"""Bytes of rows that are gathered before they are spread: the more, the larger the row groups."""
+WAITING = 128 << 20
+"""Bytes of rows that wait to be written: the more, the larger the row groups."""
 
 ROW_GROUP = 131_072
 """Rows of a full row group."""
@@ -55,7 +56,7 @@ class Draft:
         self._lanes = [ThreadPoolExecutor(1, thread_name_prefix="cineloop-store") for _ in range(count)]
         self._pending: list[Future[None]] = []
         self._buckets: dict[tuple[str, int], _Bucket] = {}
-        self._waiting: dict[str, list[pl.DataFrame]] = {}
+        self._waiting: dict[tuple[str, int], list[Lean]] = {}
         self._size = 0
 
     def __enter__(self) -> Draft:
@@ -71,12 +72,20 @@ class Draft:
         """Take conforming, sound rows."""
         if not frame.height:
             return
-        empty = [
-            c.name for c in frame if c.null_count() == frame.height
-        ]  # they come back when they are written
-        lean = frame.drop(empty)
-        self._waiting.setdefault(table, []).append(lean)
-        self._size += int(lean.estimated_size())
+        of = self.of if TABLES[table].member else 1
+        counts = np.array([frame.height])
+        batch = lean(frame)
+        if of > 1:
+            where = buckets(table, frame, of)
+            order = np.argsort(where, kind="stable").astype(np.uint32)
+            batch = replace(batch, rows=batch.rows.rechunk()[order])
+            counts = np.bincount(where, minlength=of)
+        self._size += int(batch.rows.estimated_size())
+        start = 0
+        for number in np.flatnonzero(counts):
+            height = int(counts[number])
+            self._waiting.setdefault((table, int(number)), []).append(batch.slice(start, height))
+            start += height
         if self._size > WAITING:
             self._spread()
 
@@ -89,27 +98,15 @@ class Draft:
         return [d.result() for d in done]
 
     def _spread(self) -> None:
-        """Hand the waiting rows to their buckets, whose threads write them while the next rows are read."""
-        waiting, self._waiting, self._size = self._waiting, {}, 0
-        for table in sorted(waiting):
-            of = self.of if TABLES[table].member else 1
-            rows = pl.concat(
-                waiting.pop(table), how="diagonal"
-            ).rechunk()  # gathering from one chunk is twice as fast
-            counts = np.array([rows.height])
-            if of > 1:
-                where = buckets(table, rows, of)
-                rows = rows[np.argsort(where, kind="stable")]
-                counts = np.bincount(where, minlength=of)
-            self._settle()
-            start = 0
-            for number in np.flatnonzero(counts):
-                bucket, height = self._bucket(table, int(number), of), int(counts[number])
-                piece = rows.slice(start, height)
-                self._pending.append(
-                    self._lanes[bucket.lane].submit(_write, bucket.file, bucket.halves, piece)
-                )
-                start += height
+        """Hand the waiting rows to their buckets' threads, which write them while the next ones are read.
+
+        All go at once: a piece is a slice of its batch, and one that stayed would keep the whole batch in memory.
+        """
+        self._settle()
+        for (table, number), pieces in sorted(self._waiting.items()):
+            bucket = self._bucket(table, number)
+            self._pending.append(self._lanes[bucket.lane].submit(_write, bucket.file, bucket.halves, pieces))
+        self._waiting, self._size = {}, 0
 
     def _settle(self) -> None:
         """Wait for what the threads have at hand; the first error that one met is raised here."""
@@ -117,10 +114,11 @@ class Draft:
         for write in pending:
             write.result()
 
-    def _bucket(self, table: str, number: int, of: int) -> _Bucket:
+    def _bucket(self, table: str, number: int) -> _Bucket:
         if (table, number) not in self._buckets:
             path = self.folder / f"{table}-{number}"
             halves = path.with_suffix(".ids").open("w+b")
+            of = self.of if TABLES[table].member else 1
             file = PartFile(path.with_suffix(".parquet"), table, number, of)
             self._buckets[table, number] = _Bucket(file, halves, len(self._buckets) % len(self._lanes))
         return self._buckets[table, number]
@@ -150,6 +148,6 @@ class Draft:
         return Finished(file.table, file.part(), file.path, repeats)
 
 
-def _write(file: PartFile, halves: BinaryIO, rows: pl.DataFrame) -> None:
-    for piece in rows.iter_slices(ROW_GROUP):
-        halves.write(np.ascontiguousarray(file.write(piece)[:, 0]).data)
+def _write(file: PartFile, halves: BinaryIO, pieces: list[Lean]) -> None:
+    for group in join(pieces).iter_slices(ROW_GROUP):
+        halves.write(np.ascontiguousarray(file.write(group)[:, 0]).data)

@@ -120,6 +120,8 @@ def _merged(terms: list[_Term]) -> list[_Term]:
 
 
 def _equal(one: Words, other: Words) -> bool:
+    if one.ctypes.data == other.ctypes.data and one.strides == other.strides:
+        return True
     return bool((one[:64] == other[:64]).all()) and bool((one == other).all())
 
 
