@@ -83,7 +83,7 @@ def test_the_taste_of_the_member_leads_the_page(studio: Studio) -> None:
 
 def test_reasons_are_the_exact_parts_of_the_score(studio: Studio) -> None:
     ready = shelf(studio)
-    page = home(studio, HomeRequest(profile="me"), ready).answer
+    page = home(studio, HomeRequest(profile="me", contributions=1000), ready).answer
     rows = ready.signals.interactions(ready.view)
     scores = ready.model.score(Histories.of(rows, ["me"]))[0]
     checked = 0
@@ -91,7 +91,7 @@ def test_reasons_are_the_exact_parts_of_the_score(studio: Studio) -> None:
         for card in row.cards:
             if card.reason.kind in ("history", "genre") and card.reason.contributions:
                 total = sum(part.value for part in card.reason.contributions)
-                np.testing.assert_allclose(total, scores[ready.column[card.title]], rtol=1e-4, atol=1e-5)
+                np.testing.assert_allclose(total, scores[ready.column[ready.place[card.title]]], rtol=1e-4, atol=1e-5)
                 checked += 1
     assert checked >= 5
 

@@ -59,19 +59,32 @@ def home(
 @click.option("--everyone", is_flag=True, help="Every profile with a history.")
 @click.option("-k", type=click.IntRange(1), default=10, show_default=True, help="Titles a profile.")
 @click.option("--seen", is_flag=True, help="Titles of the history too.")
+@click.option("--territory", help="ISO 3166-1 alpha-2: only what is available there.")
+@click.option("--max-age", type=int, help="An age limit, years.")
+@click.option("--genre", "genres", multiple=True, help="Only titles of this genre; may be repeated.")
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write CSV (member, title, rank, score)."
 )
 @json_option
 def recommend(
-    profiles: tuple[str, ...], everyone: bool, k: int, seen: bool, out: Path | None, as_json: bool
+    profiles: tuple[str, ...],
+    everyone: bool,
+    k: int,
+    seen: bool,
+    territory: str | None,
+    max_age: int | None,
+    genres: tuple[str, ...],
+    out: Path | None,
+    as_json: bool,
 ) -> None:
     """Rank titles for PROFILES with the live model: plain lists, no decision and no audit."""
+    from cineloop.play.brief import HomeRequest
     from cineloop.play.recommend import recommended
 
     if not profiles and not everyone:
         raise click.UsageError("name some PROFILES, or say --everyone")
-    rows = recommended(opened(), None if everyone else list(profiles), k, seen=seen)
+    filters = HomeRequest(profile="anyone", territory=territory, max_age=max_age, genres=genres or None)
+    rows = recommended(opened(), None if everyone else list(profiles), k, seen=seen, filters=filters)
     if out is not None:
         from cineloop.store.durable import write_atomic
 

@@ -13,6 +13,9 @@ class HomeRequest(BaseModel):
 
     `as_of` defaults to the last moment the log knows. `territory`, `max_age` and `genres` filter every row;
     `profiling=False` gives the home that any member would get, made without looking at their history.
+    `contributions` is how many parts of a score a reason carries. `explore` gives one place of the member's first
+    row of unseen titles, `explore_position` from 0, to a title drawn evenly from the `explore_pool` that rank next,
+    so that later experiments can learn from the log; a home without profiling has no such place.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -25,6 +28,10 @@ class HomeRequest(BaseModel):
     channel: str = "svod"
     row_length: Annotated[int, Field(ge=1, le=100)] = 10
     profiling: bool = True
+    contributions: Annotated[int, Field(ge=0)] = 3
+    explore: bool = False
+    explore_pool: Annotated[int, Field(ge=2, le=1000)] = 50
+    explore_position: Annotated[int, Field(ge=0, le=99)] = 4
 
     @field_validator("as_of")
     @classmethod

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 Choice = Literal["unfinished", "unseen", "rewatch"]
+Why = Literal[
+    "unfinished", "history", "similar", "trending", "new", "genre", "popular", "rewatch", "editor", "explore"
+]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Contribution(_Frozen):
+class Contribution(NamedTuple):
     """What one title of the member's past added to a score, in the score's own unit."""
 
     title: str
@@ -21,16 +19,24 @@ class Contribution(_Frozen):
     value: float
 
 
-class Reason(_Frozen):
-    """Why a title is on the page: a sentence, and for linear models the exact sum behind it."""
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a title is on the page: a sentence, and for linear models the exact parts of the sum behind it.
 
-    kind: Literal["unfinished", "history", "similar", "trending", "new", "genre", "popular", "rewatch"]
+    `contributions` holds the largest parts by size, as many as were asked for.
+    """
+
+    kind: Why
     text: str
     contributions: tuple[Contribution, ...] = ()
 
 
-class Card(_Frozen):
-    """A title on the page, and what starts when it is chosen (`play`: the next episode of a series)."""
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A title on the page, and what starts when it is chosen (`play`: the next episode of a series).
+
+    `propensity` is the probability that this title got this place: 1 unless the place is drawn at random.
+    """
 
     title: str
     name: str
@@ -39,9 +45,11 @@ class Card(_Frozen):
     play_name: str
     score: float | None
     reason: Reason
+    propensity: float = 1.0
 
 
-class Row(_Frozen):
+@dataclass(frozen=True, slots=True)
+class Row:
     """A row: its heading, and whether it holds unfinished, unseen or already finished titles."""
 
     kind: str
@@ -50,7 +58,8 @@ class Row(_Frozen):
     cards: tuple[Card, ...]
 
 
-class Home(_Frozen):
+@dataclass(frozen=True, slots=True)
+class Home:
     """A profile's page, top row first; no title stands on it twice."""
 
     profile: str

@@ -2,44 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cineloop.play.home import Contribution, Reason
 from cineloop.play.past import Past
 from cineloop.play.shelf import Shelf
 
+NAMED = 2  # past titles that a sentence names
 
-def by_history(shelf: Shelf, past: Past, titles: Sequence[str]) -> list[Reason]:
-    """What each past title added to the score of each of `titles`: exact for linear models.
 
-    A member without a history, and a model without such a reading, get popularity or the model's name instead.
+@dataclass(frozen=True)
+class Parts:
+    """What each past title added to the scores of some places: exact for linear models, nothing for others.
+
+    titles (h,) past titles; values (h, p) in the unit of the scores; column place -> its column in values; largest
+    (most, p) the rows of the largest parts by size, the largest first; added (p,) the sum of the positive ones.
     """
-    known = [title for title in titles if title in shelf.column]
-    parts: dict[str, dict[str, float]] = {}
-    if known and len(past.liked.items):
-        items = np.array([[shelf.column[title] for title in known]], dtype=np.int32)
-        parts = dict(zip(known, shelf.model.contributions(past.liked, items)[0], strict=True))
-    return [_from_parts(shelf, title, parts.get(title, {})) for title in titles]
+
+    titles: Sequence[str]
+    values: NDArray[np.float64]
+    column: Mapping[int, int]
+    largest: NDArray[np.int64]
+    added: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, shelf: Shelf, past: Past, places: Sequence[int], most: int) -> Parts:
+        """For the model's titles among `places`."""
+        known = [place for place in places if shelf.column[place] >= 0]
+        found: list[dict[str, float]] = []
+        if known and len(past.liked.items):
+            columns = shelf.column[np.array(known)].astype(np.int32)[None]
+            found = shelf.model.contributions(past.liked, columns)[0]
+        if not found or not found[0]:
+            return cls((), np.zeros((0, 0)), {}, np.zeros((0, 0), np.int64), np.zeros(0))
+        titles = list(found[0])  # a model names the same past titles, in one order, for every place
+        values = np.array([list(of.values()) for of in found]).T
+        largest = np.argsort(-np.abs(values), axis=0, kind="stable")[: max(most, NAMED)]
+        added = np.where(values > 0, values, 0.0).sum(axis=0)
+        return cls(titles, values, {place: i for i, place in enumerate(known)}, largest, added)
+
+    def total(self) -> list[tuple[str, float]]:
+        """Each past title with what it added over all places, the largest by size first."""
+        summed = self.values.sum(axis=1)
+        return [(self.titles[i], float(summed[i])) for i in np.argsort(-np.abs(summed), kind="stable")]
 
 
-def _from_parts(shelf: Shelf, title: str, parts: dict[str, float]) -> Reason:
-    ranked = sorted(((v, t) for t, v in parts.items() if v != 0.0), key=lambda p: (-abs(p[0]), p[1]))
-    contributions = tuple(Contribution(title=t, name=shelf.catalogue.name(t), value=v) for v, t in ranked)
-    helped = [c for c in contributions if c.value > 0][:2]
-    if not helped:
-        return popular(shelf, title)
-    total = sum(c.value for c in contributions if c.value > 0)
-    named = [f"{c.name} ({c.value / total:.0%})" for c in helped]
-    return Reason(kind="history", text=f"you liked {listed(named)}", contributions=contributions)
+def by_history(shelf: Shelf, place: int, parts: Parts, most: int) -> Reason:
+    """The past titles that added most to a score, with their share of all that was added.
+
+    Where the model has no such reading, or nothing was added, how many members liked it.
+    """
+    column = parts.column.get(place)
+    if column is None or not parts.added[column] > 0:
+        return popular(shelf, place)
+    added, name = float(parts.added[column]), shelf.catalogue.name
+    ranked = [(parts.titles[i], float(parts.values[i, column])) for i in parts.largest[:, column]]
+    helped = [(title, value) for title, value in ranked if value > 0][:NAMED]
+    if not helped:  # the largest parts all speak against it: name what speaks for it
+        i = int(np.argmax(parts.values[:, column]))
+        helped = [(parts.titles[i], float(parts.values[i, column]))]
+    named = [f"{name(title)} ({value / added:.0%})" for title, value in helped]
+    kept = tuple(Contribution(t, name(t), v) for t, v in ranked[:most] if v != 0.0)
+    return Reason("history", f"you liked {listed(named)}", kept)
 
 
-def popular(shelf: Shelf, title: str) -> Reason:
+def popular(shelf: Shelf, place: int) -> Reason:
     """How many members liked it."""
-    count = shelf.liked_by.get(title, 0)
-    share = count / shelf.members if shelf.members else 0.0
-    return Reason(kind="popular", text=f"liked by {count:,} of {shelf.members:,} members ({share:.0%})")
+    count, members = int(shelf.liked_by[place]), shelf.prepared.members
+    share = count / members if members else 0.0
+    return Reason("popular", f"liked by {count:,} of {members:,} members ({share:.0%})")
 
 
 def listed(names: Sequence[str]) -> str:

@@ -4,21 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import polars as pl
 
 from cineloop.errors import InputError
 from cineloop.lab.histories import Histories
+from cineloop.play.brief import HomeRequest
 from cineloop.play.shelf import Shelf, shelf
 from cineloop.studio import Studio
 
+ANYTHING = HomeRequest(profile="anyone")
+
 
 def recommended(
-    studio: Studio, profiles: Sequence[str] | None, k: int, *, seen: bool = False, on: Shelf | None = None
+    studio: Studio,
+    profiles: Sequence[str] | None,
+    k: int,
+    *,
+    seen: bool = False,
+    filters: HomeRequest = ANYTHING,
+    on: Shelf | None = None,
 ) -> pl.DataFrame:
-    """Rows (member, rank, title, name, score), k a profile; `profiles` None: everyone with a history."""
+    """Rows (member, rank, title, name, score), k a profile; `profiles` None: everyone with a history.
+
+    Of `filters` the genres, age limit, territory and channel count.
+    """
     ready = on or shelf(studio)
     rows = ready.signals.interactions(ready.view)
-    lists = ready.model.recommend(Histories.of(rows, profiles), k, seen=seen)
+    allowed = np.zeros(len(ready.model.titles), np.bool_)
+    allowed[ready.column[ready.shown]] = ready.allowed(filters)[ready.shown]
+    lists = ready.model.recommend(Histories.of(rows, profiles), k, allowed=allowed, seen=seen)
     return _named(ready, lists.frame()).select("member", "rank", "title", "name", "score")
 
 
@@ -36,7 +51,7 @@ def similar_titles(
 
 def _found(ready: Shelf, asked: str) -> str:
     titles = ready.catalogue.titles
-    if asked in ready.column or titles.filter(pl.col("title") == asked).height:
+    if asked in ready.place or titles.filter(pl.col("title") == asked).height:
         return asked
     named = titles.filter(pl.col("name").str.to_lowercase() == asked.lower())["title"].to_list()
     if len(named) == 1:

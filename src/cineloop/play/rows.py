@@ -1,42 +1,58 @@
-"""The rows a home can have. Each says which titles it would show, in order, and how it explains those chosen."""
+"""The rows a home can have. Each says which titles it would show, in which order, and how it explains a choice."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cineloop.play.brief import HomeRequest
 from cineloop.play.home import Choice, Reason
 from cineloop.play.past import FINISHED, Past
-from cineloop.play.reasons import by_history, popular
-from cineloop.play.shelf import Shelf
+from cineloop.play.reasons import Parts, by_history, popular
+from cineloop.play.shelf import Mask, Places, Shelf
 
 ANCHORS = 2  # rows of "because you liked X"
 GENRES = 3  # rows of a genre
 AGAIN = 30  # days after which a finished title may be offered again
 _PRIOR = 5.0  # liked titles' worth of the members' common taste in a member's genre shares
 
+Explain = Callable[[int, Parts], Reason]
+
 
 @dataclass(frozen=True)
 class Setting:
-    """For whom the page is made: their past, and every title the model ranks, best first, with its score."""
+    """For whom the page is made: their past, and scores (n,) of every title, minus infinity where unranked."""
 
     shelf: Shelf
     past: Past
     request: HomeRequest
-    ranked: tuple[tuple[str, float], ...]
+    scores: NDArray[np.float32]
+
+    def places(self, titles: list[str] | tuple[str, ...]) -> Places:
+        """Places of the titles that can be shown, in their order."""
+        found = (self.shelf.place.get(title) for title in titles)
+        return np.array([place for place in found if place is not None], np.int64)
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A row before the page has chosen from it: candidates (title, score) in order, and the reasons of a choice."""
+    """A row before the page has chosen: `listed` places in this order, or any `among` (n,), best score first.
+
+    `explain(place, parts)` gives the reason of one choice; `by_parts` says that it wants the parts of its score.
+    """
 
     kind: str
     heading: str
     chooses: Choice
-    candidates: Sequence[tuple[str, float | None]]
-    explain: Callable[[Sequence[str]], Sequence[Reason]]
+    explain: Explain
+    listed: Places | None = None
+    among: Mask | None = None
+    values: Mapping[int, float] | None = None
+    by_parts: bool = False
     least: int = 3
 
 
@@ -53,32 +69,29 @@ def drafts(setting: Setting) -> Iterator[Draft]:
 
 def continue_watching(setting: Setting) -> Draft:
     """Titles begun and not finished, the last touched first."""
-    past, catalogue = setting.past, setting.shelf.catalogue
+    past, shelf = setting.past, setting.shelf
 
-    def explain(titles: Sequence[str]) -> list[Reason]:
-        made = []
-        for title in titles:
-            watched = past.watched[title]
-            playable = catalogue.next_to_play(title, watched, FINISHED)
-            share = watched.get(playable, 0.0)
-            text = f"you are {share:.0%} through" if share else "the next episode is waiting"
-            made.append(Reason(kind="unfinished", text=text))
-        return made
+    def explain(place: int, parts: Parts) -> Reason:
+        title = str(shelf.titles[place])
+        watched = past.watched[title]
+        share = watched.get(shelf.catalogue.next_to_play(title, watched, FINISHED), 0.0)
+        text = f"you are {share:.0%} through" if share else "the next episode is waiting"
+        return Reason("unfinished", text)
 
-    candidates = [(title, None) for title in past.unfinished]
-    return Draft("continue-watching", "Continue watching", "unfinished", candidates, explain, least=1)
+    listed = setting.places(past.unfinished)
+    return Draft("continue-watching", "Continue watching", "unfinished", explain, listed=listed, least=1)
 
 
 def top_picks(setting: Setting) -> Draft:
     """What the live model ranks highest; for a member without history, what most members liked."""
-    shelf, past = setting.shelf, setting.past
-    cold = len(past.liked.items) == 0
+    shelf, cold = setting.shelf, len(setting.past.liked.items) == 0
     return Draft(
         kind="popular" if cold else "top-picks",
         heading="Popular with members" if cold else "Top picks for you",
         chooses="unseen",
-        candidates=setting.ranked,
-        explain=lambda titles: by_history(shelf, past, titles),
+        explain=lambda place, parts: by_history(shelf, place, parts, setting.request.contributions),
+        among=shelf.shown,
+        by_parts=not cold,
     )
 
 
@@ -86,101 +99,103 @@ def because(setting: Setting) -> Iterator[Draft]:
     """For each of the last liked titles that has neighbours: the titles most like it."""
     shelf, made = setting.shelf, 0
     for anchor in setting.past.history[:10]:
-        near = shelf.model.similar([anchor], 3 * setting.request.row_length + 20).row(0)
-        if made == ANCHORS or not near:
+        if made == ANCHORS:
+            return
+        near, nearness = shelf.similar(anchor, 4 * setting.request.row_length + 20)
+        if not len(near):
             continue
         made += 1
         name = shelf.catalogue.name(anchor)
-        reason = Reason(kind="similar", text=f"members who liked {name} liked it")
+        reason = Reason("similar", f"members who liked {name} liked it")
         yield Draft(
             kind="because",
             heading=f"Because you liked {name}",
             chooses="unseen",
-            candidates=near,
-            explain=lambda titles, reason=reason: [reason] * len(titles),  # type: ignore[misc]
+            explain=lambda place, parts, reason=reason: reason,  # type: ignore[misc]
+            listed=near,
+            values=dict(zip(near.tolist(), nearness.tolist(), strict=True)),
         )
 
 
 def rising(setting: Setting) -> Draft:
     """What more members liked lately than its past would lead one to expect."""
-    shelf = setting.shelf
-    of = {trend.title: trend for trend in shelf.trends}
+    of = setting.shelf.rising
 
-    def explain(titles: Sequence[str]) -> list[Reason]:
-        days = f"{shelf.trend_days:g} days"
-        return [
-            Reason(
-                kind="trending",
-                text=f"liked by {of[t].recent} members in the last {days}, usually by {of[t].expected:.1f}",
-            )
-            for t in titles
-        ]
+    def explain(place: int, parts: Parts) -> Reason:
+        recent, usual = of[place].recent, of[place].expected
+        return Reason("trending", f"liked by {recent} members in the last {of[place].days:g} days, usually by {usual:.1f}")
 
-    candidates = [(trend.title, trend.score) for trend in shelf.trends]
-    return Draft("trending", "Trending now", "unseen", candidates, explain)
+    listed = np.array(list(of), np.int64)
+    values = {place: trend.score for place, trend in of.items()}
+    return Draft("trending", "Trending now", "unseen", explain, listed=listed, values=values)
 
 
 def fresh(setting: Setting) -> Draft:
     """What has just become available, in the order of the member's taste."""
     shelf, request = setting.shelf, setting.request
     new = shelf.new(request.territory, request.channel)
-    score = dict(setting.ranked)
-    candidates = sorted(((t, score.get(t)) for t in new), key=lambda p: (p[1] is None, -(p[1] or 0.0)))
+    order = np.argsort(-setting.scores[new], kind="stable")
 
-    def explain(titles: Sequence[str]) -> list[Reason]:
-        years = [shelf.catalogue.year(title) for title in titles]
-        return [
-            Reason(kind="new", text="new here" if y is None else f"new: first released in {y}") for y in years
-        ]
+    def explain(place: int, parts: Parts) -> Reason:
+        year = shelf.catalogue.year(str(shelf.titles[place]))
+        return Reason("new", "new here" if year is None else f"new: first released in {year}")
 
-    return Draft("new", "New", "unseen", candidates, explain)
+    return Draft("new", "New", "unseen", explain, listed=new[order])
 
 
 def genres(setting: Setting) -> Iterator[Draft]:
     """The genres that this member likes more than members do; for nobody in particular, the most liked ones."""
-    shelf, past = setting.shelf, setting.past
-    liked = [shelf.catalogue.genres(title) for title in past.history]
+    shelf = setting.shelf
     own: dict[str, float] = {}
-    for of_title in liked:
+    for title in setting.past.history:
+        of_title = shelf.catalogue.genres(title)
         for genre in of_title:
             own[genre] = own.get(genre, 0.0) + 1 / len(of_title)
-    total = sum(own.values())
-    usual = shelf.genre_share
+    total, usual = sum(own.values()), shelf.genre_share
     if total:
         lift = {g: (own[g] + _PRIOR * usual[g]) / ((total + _PRIOR) * usual[g]) for g in own if usual.get(g)}
-        best = sorted((g for g in lift if lift[g] > 1 and own[g] >= 1), key=lambda g: (-lift[g], g))[:GENRES]
+        best = sorted((g for g in lift if lift[g] > 1 and own[g] >= 1), key=lambda g: (-lift[g], g))
     else:
-        best = sorted(usual, key=lambda g: (-usual[g], g))[:GENRES]
-    for genre in best:
-        candidates = [(t, s) for t, s in setting.ranked if genre in shelf.catalogue.genres(t)]
-        text = (
-            f"{genre} is {own[genre] / total:.0%} of what you liked, {usual[genre]:.0%} of what members like"
-            if total
-            else ""
+        best = sorted(usual, key=lambda g: (-usual[g], g))
+    for genre in best[:GENRES]:
+        yield Draft(
+            kind="genre",
+            heading=genre,
+            chooses="unseen",
+            explain=_of_genre(setting, genre, own.get(genre, 0.0) / total if total else None),
+            among=shelf.of_genre[genre] & shelf.shown,
+            by_parts=bool(total),
         )
 
-        def explain(titles: Sequence[str], text: str = text) -> list[Reason]:
-            if not text:
-                return [popular(shelf, title) for title in titles]
-            why = by_history(shelf, past, titles)
-            return [Reason(kind="genre", text=text, contributions=r.contributions) for r in why]
 
-        yield Draft("genre", genre, "unseen", candidates, explain)
+def _of_genre(setting: Setting, genre: str, share: float | None) -> Explain:
+    shelf = setting.shelf
+    if share is None:
+        return lambda place, parts: popular(shelf, place)
+    text = f"{genre} is {share:.0%} of what you liked, {shelf.genre_share[genre]:.0%} of what members like"
+
+    def explain(place: int, parts: Parts) -> Reason:
+        why = by_history(shelf, place, parts, setting.request.contributions)
+        return Reason("genre", text, why.contributions)
+
+    return explain
 
 
 def watch_again(setting: Setting) -> Draft:
     """Finished and liked, and not touched for a while: what was last touched longest ago first."""
-    past = setting.past
-    liked, recently = set(past.history), setting.shelf.view.as_of - timedelta(days=AGAIN)
-    again = [t for t in past.seen if t in liked and (t not in past.last or past.last[t] <= recently)]
-    oldest = sorted(again, key=lambda t: (past.last[t].timestamp() if t in past.last else 0.0, t))
+    past, shelf = setting.past, setting.shelf
+    timed = shelf.prepared.timed
+    recently = _micros(shelf.view.as_of - timedelta(days=AGAIN))
+    liked = set(past.history)
+    again = [t for t in past.seen if t in liked and (not timed or past.last[t] <= recently)]
+    oldest = sorted(again, key=lambda t: (past.last[t], t))
 
-    def explain(titles: Sequence[str]) -> list[Reason]:
-        return [Reason(kind="rewatch", text=_when(past, title)) for title in titles]
+    def explain(place: int, parts: Parts) -> Reason:
+        at = datetime.fromtimestamp(past.last[str(shelf.titles[place])] / 1_000_000, UTC)
+        return Reason("rewatch", f"you liked it on {at:%-d %B %Y}" if timed else "you liked it")
 
-    return Draft("watch-again", "Watch again", "rewatch", [(t, None) for t in oldest], explain)
+    return Draft("watch-again", "Watch again", "rewatch", explain, listed=setting.places(oldest))
 
 
-def _when(past: Past, title: str) -> str:
-    at = past.last.get(title)
-    return "you liked it" if at is None else f"you liked it on {at:%-d %B %Y}"
+def _micros(at: datetime) -> int:
+    return int(at.timestamp() * 1_000_000)

@@ -1,32 +1,49 @@
-"""What all members share at a moment: the live model, the catalogue, what is rising, what is new."""
+"""What all members share at a moment: the live model, the catalogue as arrays, what is rising, what is new.
+
+Made once per worker and live run. Whatever is large is memory-mapped (the model, everyone's rows), so that
+workers share its pages.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from cineloop.errors import InputError
+from cineloop.lab.histories import Strings
 from cineloop.lab.recommender import Recommender
 from cineloop.lab.run import Run
 from cineloop.lab.view import TrainingView
 from cineloop.play.available import allowed_titles
 from cineloop.play.brief import HomeRequest
+from cineloop.play.past import Past, Touch, past
+from cineloop.play.prepared import Prepared, prepare
 from cineloop.play.series import Catalogue
 from cineloop.play.signals import Signals
-from cineloop.play.trending import Trend, trending
+from cineloop.play.trending import Trend
 from cineloop.studio import Studio
 
 HOME = "play/home"
+TREND_DAYS = 14.0
+Places = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Shelf:
-    """Made once per moment and live run, and used for any number of members."""
+    """Titles stand by place: `titles` (n,) sorted ids of all that can be shown, and arrays beside it.
+
+    column (n,) place -> column of the model, -1 where it never learned the title; liked_by (n,) members who liked
+    it; named (n,) equal where two ids share name and year; of_genre genre -> (n,) mask.
+    """
 
     view: TrainingView
     run: Run
@@ -34,42 +51,101 @@ class Shelf:
     signals: Signals
     catalogue: Catalogue
     releases: pl.DataFrame
-    members: int
-    liked_by: dict[str, int]
-    trends: list[Trend]
-    trend_days: float
-    genre_share: dict[str, float]
-    _allowed: dict[HomeRequest, frozenset[str]] = field(default_factory=dict)
+    prepared: Prepared
+    titles: Strings
+    column: Places
+    liked_by: NDArray[np.int64]
+    named: Places
+    of_genre: dict[str, Mask]
+    watermark: datetime
+    _kept: dict[Any, Any] = field(default_factory=dict, repr=False)
 
-    def allowed(self, request: HomeRequest) -> frozenset[str]:
-        """Titles that the request's filters let through; kept, since most members ask alike."""
-        alike = request.model_copy(update={"profile": "", "as_of": None, "row_length": 1, "profiling": True})
-        if alike not in self._allowed:
-            every = {*map(str, self.model.titles), *self.catalogue.titles["title"], *self.liked_by}
-            titles = np.array(sorted(every), dtype=object)
-            passed = allowed_titles(
+    @cached_property
+    def place(self) -> dict[str, int]:
+        """title -> its place."""
+        return {str(title): i for i, title in enumerate(self.titles)}
+
+    @cached_property
+    def shown(self) -> Mask:
+        """(n,) whether the model ranks the title."""
+        return self.column >= 0
+
+    @cached_property
+    def twins(self) -> dict[int, list[int]]:
+        """name -> its places, for the few names that several ids share."""
+        counts = np.bincount(self.named, minlength=1)
+        shared = np.flatnonzero(counts[self.named] > 1)
+        found: dict[int, list[int]] = {}
+        for place in shared.tolist():
+            found.setdefault(int(self.named[place]), []).append(place)
+        return found
+
+    def alike(self, places: Sequence[int]) -> Places:
+        """These places and all that share a name with one: the same films to the eye."""
+        twins = (twin for place in places for twin in self.twins.get(int(self.named[place]), ()))
+        return np.array([*places, *twins], np.int64)
+
+    @cached_property
+    def rising(self) -> dict[int, Trend]:
+        """place -> its trend, the strongest first."""
+        return {self.place[t.title]: t for t in self.prepared.trends if t.title in self.place}
+
+    @cached_property
+    def genre_share(self) -> dict[str, float]:
+        """Share of each genre in what members like, a title's weight split evenly over its genres."""
+        each = np.array([1 / max(1, len(self.catalogue.genres(str(t)))) for t in self.titles])
+        weight = {g: float((self.liked_by * each)[mask].sum()) for g, mask in self.of_genre.items()}
+        total = sum(weight.values()) or 1.0
+        return {genre: w / total for genre, w in weight.items()}
+
+    def scores(self, who: Past) -> NDArray[np.float32]:
+        """(n,) the model's scores for a member; minus infinity where it never learned the title."""
+        found = np.full(len(self.titles), -np.inf, np.float32)
+        found[self.shown] = self.model.score(who.liked)[0][self.column[self.shown]]
+        return found
+
+    def past(self, profile: str, fresh: list[Touch] | None = None) -> Past:
+        """What a profile has done, as of the shelf's day and by `fresh` rows since."""
+        rows = [*self.prepared.touches(profile), *(fresh or ())]
+        return past(profile, rows, self.catalogue, self.signals)
+
+    def allowed(self, request: HomeRequest) -> Mask:
+        """(n,) what the request's filters let through; kept, since most members ask alike."""
+        filters = (request.genres, request.max_age, request.territory, request.channel)
+
+        def found() -> Mask:
+            return allowed_titles(
                 self.catalogue.titles,
                 self.releases,
-                titles,
+                self.titles,
                 genres=request.genres,
                 max_age=request.max_age,
                 territory=request.territory,
                 at=self.view.as_of,
                 channel=request.channel,
             )
-            self._allowed[alike] = frozenset(titles[passed])
-        return self._allowed[alike]
 
-    @cached_property
-    def column(self) -> dict[str, int]:
-        """title -> its column in the model."""
-        return {str(title): i for i, title in enumerate(self.model.titles)}
+        return self._once(("allowed", *filters), found)
 
-    def new(self, territory: str | None, channel: str, days: float = 60) -> list[str]:
+    def similar(self, title: str, k: int) -> tuple[Places, NDArray[np.float32]]:
+        """(places, nearness) of the titles nearest to one, the nearest first."""
+
+        def found() -> tuple[Places, NDArray[np.float32]]:
+            near = self.model.similar([title], k)
+            kept = near.items[0] >= 0
+            names = near.titles[near.items[0][kept]]
+            return np.array([self.place[str(t)] for t in names], np.int64), near.scores[0][kept]
+
+        return self._once(("similar", title, k), found)
+
+    def new(self, territory: str | None, channel: str, days: float = 60) -> Places:
         """Titles whose window opened in the last days, or that were first released last year or since.
 
         The newest first. The year is looked at only where a title has no release on record.
         """
+        return self._once(("new", territory, channel, days), lambda: self._new(territory, channel, days))
+
+    def _new(self, territory: str | None, channel: str, days: float) -> Places:
         now = self.view.as_of
         everywhere = pl.col("territory").is_null() | pl.lit(territory is None)
         here = everywhere | (pl.col("territory") == (territory or ""))
@@ -85,27 +161,36 @@ class Shelf:
         lately = pl.col("year").is_between(now.year - 1, now.year)
         of_year = unknown.filter(pl.col("kind").is_in(["film", "series"]), lately)
         by_year = of_year.select("title", pl.datetime("year", 1, 1, time_unit="us").alias("since"))
-        both = pl.concat([dated, by_year]).with_columns(
-            pl.col("title").replace_strict(self.liked_by, default=0, return_dtype=pl.Int64).alias("liked")
-        )
-        return both.sort(["since", "liked", "title"], descending=[True, True, False])["title"].to_list()
+        places = [
+            (-since.timestamp(), -int(self.liked_by[place]), place)
+            for title, since in pl.concat([dated, by_year]).rows()
+            if (place := self.place.get(title)) is not None
+        ]
+        return np.array([place for *_, place in sorted(places)], np.int64)
+
+    def _once(self, key: Any, make: Callable[[], T]) -> T:
+        if key not in self._kept:
+            if len(self._kept) > 50_000:  # filters and anchors that nobody asks for again
+                self._kept.clear()
+            self._kept[key] = make()
+        return cast(T, self._kept[key])
 
 
-def shelf(studio: Studio, as_of: datetime | None = None, *, trend_days: float = 14) -> Shelf:
-    """Load what a home needs; InputError where nothing has been promoted under `play/home`."""
+def shelf(studio: Studio, as_of: datetime | None = None) -> Shelf:
+    """Load what a home needs, as of the log's last moment or an earlier one.
+
+    InputError where nothing has been promoted under `play/home`.
+    """
     run = studio.lab.live(HOME)
     if run is None:
-        raise InputError(
-            "nothing has been promoted yet", field=HOME, accepted="cineloop promote play/home first"
-        )
+        raise InputError("nothing has been promoted yet", field=HOME, accepted="cineloop promote play/home first")
     view = studio.view(as_of)
     model = cast(Recommender, studio.lab.load(run))
     signals = getattr(studio.lab.recipe(run), "signals", Signals())
     catalogue = Catalogue.of(view.table("titles").collect())
-    positives = signals.interactions(view)
-    counts = positives.group_by("title").len().sort("title")
-    timed = view.table("plays").select("happened_at").collect()["happened_at"].null_count() == 0
-    timed &= view.table("feedback").select("happened_at").collect()["happened_at"].null_count() == 0
+    prepared = prepare(view, signals, TREND_DAYS, studio.folder / "play" / "prepared")
+    known = catalogue.titles.filter(pl.col("kind").is_in(["film", "series", "game", "live"]))["title"]
+    titles = np.array(sorted({*known, *map(str, model.titles), *prepared.liked_by}), dtype=object)
     return Shelf(
         view=view,
         run=run,
@@ -113,11 +198,13 @@ def shelf(studio: Studio, as_of: datetime | None = None, *, trend_days: float = 
         signals=signals,
         catalogue=catalogue,
         releases=view.table("releases").collect(),
-        members=positives["member"].n_unique(),
-        liked_by=dict(counts.rows()),
-        trends=trending(positives, view.as_of, days=trend_days) if timed else [],
-        trend_days=trend_days,
-        genre_share=genre_share(counts, catalogue),
+        prepared=prepared,
+        titles=titles,
+        column=_columns(titles, model.titles),
+        liked_by=np.array([prepared.liked_by.get(str(t), 0) for t in titles], np.int64),
+        named=_named(titles, catalogue),
+        of_genre=_genres(titles, catalogue),
+        watermark=studio.watermark(),
     )
 
 
@@ -130,12 +217,20 @@ def usual_member(studio: Studio) -> str:
     return str(usual["member"][0])
 
 
-def genre_share(counts: pl.DataFrame, catalogue: Catalogue) -> dict[str, float]:
-    """Share of each genre among positives (title, len), a title's weight split evenly over its genres."""
-    weights: dict[str, float] = {}
-    for title, count in counts.rows():
-        genres = catalogue.genres(title)
-        for genre in genres:
-            weights[genre] = weights.get(genre, 0.0) + count / len(genres)
-    total = float(np.sum(list(weights.values()))) or 1.0
-    return {genre: weight / total for genre, weight in sorted(weights.items())}
+def _columns(titles: Strings, learned: Strings) -> Places:
+    column = {str(title): i for i, title in enumerate(learned)}
+    return np.array([column.get(str(title), -1) for title in titles], np.int64)
+
+
+def _named(titles: Strings, catalogue: Catalogue) -> Places:
+    first: dict[tuple[str, int | None], int] = {}
+    names = (catalogue.known_as(str(title)) for title in titles)
+    return np.array([first.setdefault(name, i) for i, name in enumerate(names)], np.int64)
+
+
+def _genres(titles: Strings, catalogue: Catalogue) -> dict[str, Mask]:
+    found: dict[str, Mask] = {}
+    for i, title in enumerate(titles):
+        for genre in catalogue.genres(str(title)):
+            found.setdefault(genre, np.zeros(len(titles), np.bool_))[i] = True
+    return dict(sorted(found.items()))

@@ -55,6 +55,22 @@ class Signals:
             .collect()
         )
 
+    def watched(self, share: float | None) -> float:
+        """What a watch of `share` is worth; None: unknown.
+
+        >>> Signals(completion=((0.2, 0.5), (0.9, 1.0))).watched(0.3)
+        0.5
+        """
+        if share is None:
+            return self.unknown
+        return next((worth for least, worth in sorted(self.completion, reverse=True) if share >= least), 0.0)
+
+    def judged(self, kind: str, stars: float | None) -> float:
+        """What a row of feedback is worth."""
+        if kind == "rating":
+            return self.rating if stars is not None and stars >= self.rating_at_least else 0.0
+        return {"like": self.like, "list-add": self.list_add}.get(kind, 0.0)
+
     def _watched(self) -> pl.Expr:
         share = pl.col("completion")
         confidence = pl.when(share.is_null()).then(pl.lit(self.unknown)).otherwise(pl.lit(0.0))

@@ -10,12 +10,13 @@ import polars as pl
 
 @dataclass(frozen=True)
 class Trend:
-    """A title's positives in the last window, against the mean of the windows before."""
+    """A title's positives in the last window of `days`, against the mean of the windows before."""
 
     title: str
     recent: int
     expected: float
     score: float
+    days: float
 
 
 def trending(
@@ -44,4 +45,5 @@ def trending(
         .filter(pl.col("recent") >= least, pl.col("score") > 0)
         .sort(["score", "title"], descending=[True, False])
     )
-    return [Trend(*row) for row in counts.select("title", "recent", "expected", "score").rows()]
+    rows = counts.select("title", "recent", "expected", "score").rows()
+    return [Trend(title, recent, expected, score, days) for title, recent, expected, score in rows]
