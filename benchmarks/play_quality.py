@@ -102,7 +102,19 @@ def theirs(kind: type[Any], **fixed: Any) -> Callable[[sparse.csr_array, dict[st
 
 def systems(factors: int) -> list[System]:
     ks = (20, 50, 100, 200)
-    als = grid(unobserved=(0.15, 0.25, 0.4), regularisation=(0.1, 0.15, 0.2, 0.25, 0.3, 0.35))
+    # as many settings as implicit gets: penalties scaled by the square root of the frequency, and plain ones
+    als = (
+        *grid(
+            frequency_exponent=(0.5,),
+            unobserved=(0.15, 0.25, 0.4),
+            regularisation=(0.1, 0.15, 0.2, 0.25, 0.3, 0.35),
+        ),
+        *grid(
+            frequency_exponent=(0.0,),
+            unobserved=(0.125, 0.17, 0.25),
+            regularisation=(3.0, 4.0, 5.0, 6.0, 7.0, 9.0),
+        ),
+    )
     implicit_als = grid(
         alpha=(1.0, 2.0, 3.0, 4.0, 6.0, 8.0), regularization=(5.0, 10.0, 20.0, 30.0, 40.0, 60.0)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -16,6 +16,7 @@ from cineloop.guard import (
     RULES,
     Decision,
     Denied,
+    Entry,
     Evidence,
     Exclusions,
     Inputs,
@@ -29,6 +30,7 @@ from cineloop.guard.decision import Uncertainty, decision_id
 from cineloop.lab import Lab
 from cineloop.lab.view import TrainingView
 from cineloop.store import Collected, Store, collect
+from cineloop.store.group import GroupCommit
 
 T = TypeVar("T")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -75,7 +77,8 @@ class Studio:
         self.store = Store.open(self.folder, create=create)
         self.rules = rules
         self._registry = registry
-        self._records = records or f"sqlite:///{self.folder / 'guard.sqlite'}"
+        self._records = records
+        self._audits: GroupCommit[Entry, None] = GroupCommit(self._audit)
 
     @cached_property
     def lab(self) -> Lab:
@@ -85,7 +88,7 @@ class Studio:
     @cached_property
     def guard(self) -> Records:
         """The audit, the objections and the pseudonyms' keys."""
-        return Records(self._records)
+        return Records(self.folder / "guard.sqlite", self._records)
 
     def view(self, as_of: datetime | None = None, *, also_without: Exclusions | None = None) -> TrainingView:
         """The newest snapshot as of a moment (default: its last behaviour), without whoever must be left out."""
@@ -117,7 +120,8 @@ class Studio:
     def decide(self, question: Question, answer: Callable[[], Answer[T]]) -> Decision[T]:
         """Ask the policy, make the answer if it allows, commit both to the audit, and hand the decision out.
 
-        A refusal is audited too and raised as `Denied`; `answer` is not called then.
+        A refusal is audited too and raised as `Denied`; `answer` is not called then. What is decided at the same time
+        is committed together.
         """
         verdict = judge(question.request, self.rules)
         brief = json.dumps(question.brief, sort_keys=True, separators=(",", ":"))
@@ -140,7 +144,7 @@ class Studio:
         )
         subject = question.request.subject
         if not verdict.allowed:
-            self.guard.write(frame, subject, None)
+            self._audits.put(Entry(frame, subject, None)).result()
             raise Denied(frame.id, verdict)
         made = answer()
         decision: Decision[T] = Decision(
@@ -150,8 +154,12 @@ class Studio:
             made_by=made.made_by,
             evidence=made.evidence,
         )
-        self.guard.write(decision, subject, made.record)
+        self._audits.put(Entry(decision, subject, made.record)).result()
         return decision
+
+    def _audit(self, entries: Sequence[Entry]) -> list[None]:
+        self.guard.write(entries)
+        return [None] * len(entries)
 
 
 def moment_of(microseconds: int) -> datetime:

@@ -137,7 +137,9 @@ def test_the_loop_by_hand(ready: Run, tmp_path: Path) -> None:
     lists = list(csv.DictReader(out.open()))
     assert len(lists) == 90 * 5 and list(lists[0]) == ["member", "rank", "title", "score"]
 
-    horror = json.loads(ok(ready("play", "recommend", "ml-100k:1", "-k", "60", "--genre", "horror", "--json")))
+    horror = json.loads(
+        ok(ready("play", "recommend", "ml-100k:1", "-k", "60", "--genre", "horror", "--json"))
+    )
     assert 0 < len(horror) <= 20 and all((int(r["title"].split(":")[1]) - 1) % 3 == 2 for r in horror)
 
     assert ready("rollback", "play/home").code == 2  # nothing was live before

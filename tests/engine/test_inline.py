@@ -17,7 +17,9 @@ def blas_threads(_: int) -> int:
 def test_results_come_in_the_order_of_the_jobs_and_progress_is_told() -> None:
     engine: Engine = Inline()
     said: list[tuple[str, float, float | None]] = []
-    made = list(engine.map(str, [3, 1, 2], progress=lambda task, done, total=None: said.append((task, done, total))))
+    made = list(
+        engine.map(str, [3, 1, 2], progress=lambda task, done, total=None: said.append((task, done, total)))
+    )
     assert made == ["3", "1", "2"]
     assert said == [("str", 0, 3), ("str", 1, 3), ("str", 2, 3), ("str", 3, 3)]
 

@@ -88,8 +88,8 @@ def test_decisions_differ_in_id_and_share_the_digest_of_the_same_question(studio
     assert one.id != two.id and one.inputs.digest == two.inputs.digest
 
 
-def test_the_same_records_on_postgres(postgres: str) -> None:
-    records = Records(postgres)
+def test_the_same_records_on_postgres(postgres: str, tmp_path: Path) -> None:
+    records = Records(tmp_path / "not-used", postgres)
     records.object("m")
     assert records.objectors() == {"m"} and records.pseudonym("m") == records.pseudonym("m")
     assert records.forget("m") and not records.objectors()

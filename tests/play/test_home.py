@@ -91,7 +91,9 @@ def test_reasons_are_the_exact_parts_of_the_score(studio: Studio) -> None:
         for card in row.cards:
             if card.reason.kind in ("history", "genre") and card.reason.contributions:
                 total = sum(part.value for part in card.reason.contributions)
-                np.testing.assert_allclose(total, scores[ready.column[ready.place[card.title]]], rtol=1e-4, atol=1e-5)
+                np.testing.assert_allclose(
+                    total, scores[ready.column[ready.place[card.title]]], rtol=1e-4, atol=1e-5
+                )
                 checked += 1
     assert checked >= 5
 

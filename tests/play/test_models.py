@@ -286,6 +286,8 @@ def test_large_arrays_are_mapped(tmp_path: Path) -> None:
 def test_an_empty_popularity_answers_several_members_after_loading(tmp_path: Path) -> None:
     model = PopularityModel(np.array([], dtype=object), np.zeros(0, np.float32))
     model.save(tmp_path)
-    empty = pl.DataFrame(schema={"member": pl.String, "title": pl.String, "at": pl.Int64, "confidence": pl.Float64})
+    empty = pl.DataFrame(
+        schema={"member": pl.String, "title": pl.String, "at": pl.Int64, "confidence": pl.Float64}
+    )
     scores = PopularityModel.load(tmp_path).score(Histories.of(empty, ["a", "b"]))
     assert scores.shape == (2, 0)

@@ -78,7 +78,15 @@ def test_a_past_reads_one_member_as_the_signals_read_everyone(
     store = Store.open(tmp_path_factory.mktemp("log"), create=True)
     tables = {"plays": rows_of(plays), "feedback": rows_of(feedback), "titles": TITLES}
     schema = {"completion": pl.Float64, "confidence": pl.Float64, "parent": pl.String, "number": pl.Int32}
-    append(store, {n: pl.DataFrame(r, schema_overrides=schema, infer_schema_length=None) for n, r in tables.items() if r}, "test")
+    append(
+        store,
+        {
+            n: pl.DataFrame(r, schema_overrides=schema, infer_schema_length=None)
+            for n, r in tables.items()
+            if r
+        },
+        "test",
+    )
     view = TrainingView(store.head(), EVER)
     signals = SIGNALS[which]
     catalogue = Catalogue.of(view.table("titles").collect())
@@ -141,5 +149,8 @@ def test_the_explored_place_has_the_probability_that_it_says(tmp_path: Path) -> 
 def test_a_home_without_profiling_has_nothing_random(tmp_path: Path) -> None:
     studio = studio_of(tmp_path / "studio", crowd(), make("ease"))
     ready = shelf(studio)
-    pages = [home(studio, HomeRequest(profile=p, explore=True, profiling=False), ready).answer.rows for p in ("m1", "m2", "m1")]
+    pages = [
+        home(studio, HomeRequest(profile=p, explore=True, profiling=False), ready).answer.rows
+        for p in ("m1", "m2", "m1")
+    ]
     assert pages[0] == pages[1] == pages[2]

@@ -13,13 +13,14 @@ from cineloop.guard.decision import (
 )
 from cineloop.guard.exclusions import Exclusions
 from cineloop.guard.policy import RULES, Denied, Request, Rule, judge
-from cineloop.guard.records import Records
+from cineloop.guard.records import Entry, Records
 
 __all__ = [
     "RULES",
     "Bound",
     "Decision",
     "Denied",
+    "Entry",
     "Evidence",
     "Exclusions",
     "Inputs",

@@ -19,10 +19,11 @@ import sqlalchemy as sa
 
 from cineloop.errors import InputError
 from cineloop.lab import tables
-from cineloop.lab.registry import Registry, insert_once
+from cineloop.lab.registry import Registry
 from cineloop.lab.run import Run, name_of, plain
 from cineloop.lab.splits import Splits
 from cineloop.lab.statistics import Interval, interval, paired
+from cineloop.store.database import insert_once
 from cineloop.store.durable import write_atomic
 
 KEY = ["fold", "unit"]

@@ -62,7 +62,9 @@ def _answer(ready: Shelf, request: HomeRequest, fresh: Sequence[Touch], rng: Gen
             MadeBy(kind="rule", ref="cineloop.play.trending", part="trending now"),
         ),
         record=[{"row": r.kind, "titles": [card.title for card in r.cards]} for r in rows],
-        evidence=tuple(Evidence(kind="play", ref=t, about="the page's scores", weight=w) for t, w in evidence),
+        evidence=tuple(
+            Evidence(kind="play", ref=t, about="the page's scores", weight=w) for t, w in evidence
+        ),
     )
 
 

@@ -39,7 +39,9 @@ def compose(setting: Setting, rng: Generator) -> tuple[list[Row], Parts]:
         cards = []
         for i, place in enumerate(each.places):
             if i == each.drawn:
-                text = f"drawn at random from {each.pool} titles near your taste, so that we learn what you like"
+                text = (
+                    f"drawn at random from {each.pool} titles near your taste, so that we learn what you like"
+                )
                 cards.append(_card(setting, place, each.draft, Reason("explore", text), 1 / each.pool))
             else:
                 cards.append(_card(setting, place, each.draft, each.draft.explain(place, parts)))
@@ -60,7 +62,12 @@ def _choose(setting: Setting, rng: Generator) -> Iterator[_Chosen]:
     for draft in drafts(setting):
         fits = free & fitting[draft.chooses]
         made = _take(setting, draft, fits, request.row_length)
-        if explore and draft.chooses == "unseen" and draft.among is not None and len(made.places) >= draft.least:
+        if (
+            explore
+            and draft.chooses == "unseen"
+            and draft.among is not None
+            and len(made.places) >= draft.least
+        ):
             made, explore = _draw(setting, draft, fits, made, rng), False
         if len(made.places) < draft.least:
             continue

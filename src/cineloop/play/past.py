@@ -91,7 +91,9 @@ def past(profile: str, touches: Iterable[Touch], catalogue: Catalogue, signals: 
             before = liked.get(title, (0.0, at))
             liked[title] = (max(before[0], worth), max(before[1], at))
     turned_down = frozenset(title for title, (_, low) in verdicts.items() if low)
-    unfinished = [t for t, parts in watched.items() if t not in turned_down and _unfinished(t, parts, catalogue)]
+    unfinished = [
+        t for t, parts in watched.items() if t not in turned_down and _unfinished(t, parts, catalogue)
+    ]
     return Past(
         profile=profile,
         liked=_history(profile, {t: v for t, v in liked.items() if t not in turned_down}),

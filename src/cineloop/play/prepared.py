@@ -121,7 +121,15 @@ def _write(view: TrainingView, signals: Signals, trend_days: float, out: Path) -
         rows.join(place, on="profile")
         .join(code.rename({"name": "title", "code": "t"}), on="title")
         .join(code.rename({"name": "playable", "code": "p"}), on="playable")
-        .select("place", pl.col("kind").replace_strict(_KIND, return_dtype=pl.UInt8), "t", "p", "number", "confidence", "at")
+        .select(
+            "place",
+            pl.col("kind").replace_strict(_KIND, return_dtype=pl.UInt8),
+            "t",
+            "p",
+            "number",
+            "confidence",
+            "at",
+        )
         .sort("place", "at", "t", "p", "kind", "number", "confidence")
     )
     counts = np.bincount(rows["place"].to_numpy(), minlength=len(hashed))

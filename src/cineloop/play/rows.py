@@ -123,7 +123,10 @@ def rising(setting: Setting) -> Draft:
 
     def explain(place: int, parts: Parts) -> Reason:
         recent, usual = of[place].recent, of[place].expected
-        return Reason("trending", f"liked by {recent} members in the last {of[place].days:g} days, usually by {usual:.1f}")
+        return Reason(
+            "trending",
+            f"liked by {recent} members in the last {of[place].days:g} days, usually by {usual:.1f}",
+        )
 
     listed = np.array(list(of), np.int64)
     values = {place: trend.score for place, trend in of.items()}

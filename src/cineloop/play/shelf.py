@@ -183,7 +183,9 @@ def shelf(studio: Studio, as_of: datetime | None = None) -> Shelf:
     """
     run = studio.lab.live(HOME)
     if run is None:
-        raise InputError("nothing has been promoted yet", field=HOME, accepted="cineloop promote play/home first")
+        raise InputError(
+            "nothing has been promoted yet", field=HOME, accepted="cineloop promote play/home first"
+        )
     view = studio.view(as_of)
     model = cast(Recommender, studio.lab.load(run))
     signals = getattr(studio.lab.recipe(run), "signals", Signals())
