@@ -120,7 +120,7 @@ class ImplicitALS:
     regularisation: float = 0.3
     frequency_exponent: float = 0.5
     steps: int = 3
-    scale: float = 0.1
+    scale: float = 0.05
     signals: Signals = field(default_factory=Signals)
 
     def __post_init__(self) -> None:
@@ -155,10 +155,10 @@ class ImplicitALS:
         liked = kernel_ready(matrix)
         likers = kernel_ready(liked.T.tocsr())
         rng = np.random.default_rng(seed)
-        spread = np.float32(self.scale / np.sqrt(self.factors))
-        members, titles = (
-            rng.standard_normal((n, self.factors), dtype=np.float32) * spread for n in matrix.shape
-        )
+        # small and positive: every score starts above zero, and from there the few steps an iteration takes lead to
+        # better lists than from vectors around zero (implicit starts so too)
+        most = np.float32(self.scale * np.sqrt(3 / self.factors))
+        members, titles = (rng.random((n, self.factors), dtype=np.float32) * most for n in matrix.shape)
         for _ in range(self.iterations):
             _sweep(liked, titles, _scaled_gram(titles, self.loss), self.loss, members, self.steps)
             _sweep(likers, members, _scaled_gram(members, self.loss), self.loss, titles, self.steps)
