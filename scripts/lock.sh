@@ -8,5 +8,5 @@ compile() {
     --no-header --no-annotate --only-binary :all: --quiet "$@" -o "locks/$out.txt"
 }
 compile dev --all-extras
-compile test --extra build --extra report --extra postgres --extra test --extra browser -c locks/dev.txt
+compile test --extra build --extra report --extra postgres --extra web --extra test --extra browser -c locks/dev.txt
 compile demo --extra build --extra report -c locks/dev.txt

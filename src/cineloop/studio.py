@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from cineloop.engine import Progress, silent
 from cineloop.errors import InputError
 from cineloop.guard import (
     RULES,
@@ -29,7 +30,9 @@ from cineloop.guard import (
 from cineloop.guard.decision import Uncertainty, decision_id
 from cineloop.lab import Lab
 from cineloop.lab.view import TrainingView
-from cineloop.store import Collected, Store, collect
+from cineloop.store import Collected, IngestReport, Store, collect
+from cineloop.store.compaction import compact
+from cineloop.store.events import Appended, Event, EventLog, checked
 from cineloop.store.group import GroupCommit
 
 T = TypeVar("T")
@@ -62,7 +65,7 @@ class Question:
 
 
 class Studio:
-    """A workspace, opened. `registry` and `records` are database URLs; by default SQLite files in the folder."""
+    """A workspace, opened. `registry`, `records` and `events` are database URLs; else SQLite files."""
 
     def __init__(
         self,
@@ -70,6 +73,7 @@ class Studio:
         *,
         registry: str | None = None,
         records: str | None = None,
+        events: str | None = None,
         rules: tuple[Rule, ...] = RULES,
         create: bool = False,
     ) -> None:
@@ -78,6 +82,8 @@ class Studio:
         self.rules = rules
         self._registry = registry
         self._records = records
+        self._events = events
+        self._appends: GroupCommit[Sequence[Event], Appended] = GroupCommit(lambda b: self.events.append(b))
         self._audits: GroupCommit[Entry, None] = GroupCommit(self._audit)
 
     @cached_property
@@ -89,6 +95,19 @@ class Studio:
     def guard(self) -> Records:
         """The audit, the objections and the pseudonyms' keys."""
         return Records(self.folder / "guard.sqlite", self._records)
+
+    @cached_property
+    def events(self) -> EventLog:
+        """What members did that no snapshot holds yet."""
+        return EventLog(self.folder / "events.sqlite", self._events)
+
+    def append(self, events: Sequence[Event]) -> Appended:
+        """Check events and commit them, together with those of other callers; on the disk when it returns."""
+        return self._appends.put(checked(events)).result()
+
+    def compact(self, progress: Progress = silent) -> IngestReport | None:
+        """Take committed events into the tables of record; None where there is nothing new."""
+        return compact(self.store, self.events, progress)
 
     def view(self, as_of: datetime | None = None, *, also_without: Exclusions | None = None) -> TrainingView:
         """The newest snapshot as of a moment (default: its last behaviour), without whoever must be left out."""
@@ -157,6 +176,14 @@ class Studio:
         self._audits.put(Entry(decision, subject, made.record)).result()
         return decision
 
+    def close(self) -> None:
+        """Commit what was handed in, and let go of the databases."""
+        self._appends.close()
+        self._audits.close()
+        for name in ("lab", "guard", "events"):
+            if name in self.__dict__:
+                (self.lab.registry if name == "lab" else getattr(self, name).database).close()
+
     def _audit(self, entries: Sequence[Entry]) -> list[None]:
         self.guard.write(entries)
         return [None] * len(entries)
@@ -173,9 +200,10 @@ def open_studio(
     create: bool = False,
     registry: str | None = None,
     records: str | None = None,
+    events: str | None = None,
 ) -> Studio:
     """Open a workspace folder; `create=True` makes a new one where there is none.
 
-    `registry` and `records` take `postgresql://…` where SQLite files in the folder are outgrown.
+    `registry`, `records` and `events` take `postgresql://…` where SQLite files in the folder are outgrown.
     """
-    return Studio(Path(folder), create=create, registry=registry, records=records)
+    return Studio(Path(folder), create=create, registry=registry, records=records, events=events)

@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "promote": ("cineloop.cli.lab:promote", "Put a recipe live under a name, if it passes the gate."),
     "rollback": ("cineloop.cli.lab:rollback", "Put back what was live before."),
     "play": ("cineloop.cli.play:play", "Home screens, recommendations, similar titles."),
+    "serve": ("cineloop.cli.serve:serve", "Serve homes and search, and take events, for a streaming app."),
     "guard": ("cineloop.cli.guard:guard", "Objections and the audit of decisions."),
     "completion": ("cineloop.cli.completion:completion", "Print the shell completion script."),
 }
@@ -62,10 +63,15 @@ class _Lazy(click.Group):
 @click.option(
     "--records", envvar="CINELOOP_RECORDS", help="Database of the audit; default: SQLite in the workspace."
 )
+@click.option(
+    "--events", envvar="CINELOOP_EVENTS", help="Database of events; default: SQLite in the workspace."
+)
 @click.pass_context
-def cli(ctx: click.Context, workspace: Path, registry: str | None, records: str | None) -> None:
+def cli(
+    ctx: click.Context, workspace: Path, registry: str | None, records: str | None, events: str | None
+) -> None:
     """Cineloop: plays in, models judged and promoted, a home screen with reasons out."""
-    ctx.obj = {"workspace": workspace, "registry": registry, "records": records}
+    ctx.obj = {"workspace": workspace, "registry": registry, "records": records, "events": events}
 
 
 def main() -> None:

@@ -48,12 +48,15 @@ def home(
         watermark=ready.watermark,
         brief=request.model_dump(mode="json", exclude={"profile"}),
     )
-    return studio.decide(question, lambda: _answer(ready, request, fresh, rng or np.random.default_rng()))
+    return studio.decide(question, lambda: unaudited(ready, request, fresh, rng))
 
 
-def _answer(ready: Shelf, request: HomeRequest, fresh: Sequence[Touch], rng: Generator) -> Answer[Home]:
+def unaudited(
+    ready: Shelf, request: HomeRequest, fresh: Sequence[Touch] = (), rng: Generator | None = None
+) -> Answer[Home]:
+    """The page before anyone has decided it: for `home`, and for warming a shelf up."""
     who = ready.past(request.profile, list(fresh)) if request.profiling else _nobody(ready, request.profile)
-    rows, parts = compose(Setting(ready, who, request, ready.scores(who)), rng)
+    rows, parts = compose(Setting(ready, who, request, ready.scores(who)), rng or np.random.default_rng())
     evidence = parts.total()[:EVIDENCE]
     return Answer(
         value=Home(profile=request.profile, profiling=request.profiling, rows=tuple(rows)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import NamedTuple
 
@@ -13,9 +14,11 @@ import polars as pl
 from cineloop.lab.histories import Histories
 from cineloop.play.series import Catalogue
 from cineloop.play.signals import Signals
+from cineloop.store.events import Event
 
 FINISHED = 0.9  # share watched from which a playable counts as finished: what is left is credits
 BEGUN = 0.02
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 VERDICTS = frozenset({"rating", "like", "dislike"})
 WATCHES = frozenset({"watch", "live"})
 
@@ -102,6 +105,23 @@ def past(profile: str, touches: Iterable[Touch], catalogue: Catalogue, signals: 
         seen=frozenset([*rated, *(t for t, parts in watched.items() if max(parts.values()) >= FINISHED)]),
         turned_down=turned_down,
         unfinished=tuple(sorted(unfinished, key=lambda t: (-last[t], t))),
+    )
+
+
+def touch_of(event: Event, catalogue: Catalogue) -> Touch | None:
+    """An event of plays or feedback as the row it will be; None for an impression."""
+    if event.table == "impressions":
+        return None
+    row = event.row()
+    plays = event.table == "plays"
+    number, mapped = row.get("completion" if plays else "value"), row.get("confidence") if plays else None
+    return Touch(
+        kind=row["kind"],
+        title=catalogue.root(row["title"]),
+        playable=(row.get("playable") if plays else None) or row["title"],
+        number=None if number is None else float(number),
+        confidence=None if mapped is None else float(mapped),
+        at=(row["happened_at"] - _EPOCH) // timedelta(microseconds=1),
     )
 
 

@@ -28,6 +28,8 @@ from cineloop.play.prepared import Prepared, prepare
 from cineloop.play.series import Catalogue
 from cineloop.play.signals import Signals
 from cineloop.play.trending import Trend
+from cineloop.store.compaction import compacted
+from cineloop.store.events import Horizon
 from cineloop.studio import Studio
 
 HOME = "play/home"
@@ -58,6 +60,7 @@ class Shelf:
     named: Places
     of_genre: dict[str, Mask]
     watermark: datetime
+    events: Horizon | None
     _kept: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -207,6 +210,7 @@ def shelf(studio: Studio, as_of: datetime | None = None) -> Shelf:
         named=_named(titles, catalogue),
         of_genre=_genres(titles, catalogue),
         watermark=studio.watermark(),
+        events=compacted(view.snapshot),
     )
 
 

@@ -142,7 +142,9 @@ def _ingest(
     )
     added = [f.part for f in finished if f.part is not None]
     snapshot = make(store.parts, [*head.parts, *added], (*head.ingestions, ingestion))
-    if added or rejected or source.files:  # rows of this process that are all there already leave no trace
+    if (
+        added or rejected or not isinstance(source, _Frames)
+    ):  # an `append` of what is all there leaves no trace
         _commit(store, finished, snapshot, refused_path if quarantine else None, quarantine)
     clear_drafts(store)
     progress(f"ingest {source.name}", source.total, source.total)

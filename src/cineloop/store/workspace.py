@@ -98,10 +98,13 @@ class Store:
 
     def head(self) -> Snapshot:
         """The newest snapshot; an empty one where nothing was ingested yet."""
+        identity = self.head_id()
+        return self._read(identity) if identity else make(self.parts, (), ())
+
+    def head_id(self) -> str:
+        """The newest snapshot's id; empty where nothing was ingested yet."""
         head = self.root / "HEAD"
-        if not head.exists():
-            return make(self.parts, (), ())
-        return self._read(head.read_text().strip())
+        return head.read_text().strip() if head.exists() else ""
 
     def snapshots(self) -> tuple[str, ...]:
         """Ids of all snapshots, sorted."""

@@ -1,0 +1,65 @@
+"""Compaction: committed events become rows of the tables of record, each once, however often it is interrupted.
+
+Where it stands is read from the newest snapshot itself: an ingestion by this source names the range it took. What a
+crash left unpublished is taken again; what was published is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from cineloop.engine.progress import Progress, silent
+from cineloop.store.events import LOGGED, EventLog, Horizon
+from cineloop.store.ingest import IngestReport, ingest
+from cineloop.store.snapshot import Snapshot
+from cineloop.store.sources.source import Batch
+from cineloop.store.workspace import Store
+
+SOURCE = "event-log"
+
+
+def compacted(snapshot: Snapshot) -> Horizon | None:
+    """Up to where events are in a snapshot; None where none are."""
+    taken = [Horizon(int(i.settings["upto"])) for i in snapshot.ingestions if i.source == SOURCE]
+    return max(taken, default=None)
+
+
+def compact(store: Store, log: EventLog, progress: Progress = silent) -> IngestReport | None:
+    """Take what was committed since the last compaction into the tables; None where there is nothing."""
+    after, upto = compacted(store.head()), log.horizon()
+    if next(log.read(after, upto, 1), None) is None:
+        return None
+    return ingest(store, _Range(log, after, upto), progress=progress)
+
+
+@dataclass(frozen=True)
+class _Range:
+    """The events of a range, as a source."""
+
+    log: EventLog
+    after: Horizon | None
+    upto: Horizon
+    name: str = SOURCE
+    licence: str = "the service's own"
+    files: tuple[Path, ...] = ()
+
+    @property
+    def total(self) -> int:
+        return self.log.count(self.after) * 200  # about the bytes of a row; it sets the number of buckets
+
+    def settings(self) -> dict[str, Any]:
+        return {"after": self.after.tx if self.after else 0, "upto": self.upto.tx}
+
+    def read(self) -> Iterator[Batch]:
+        done = 0
+        for events in self.log.read(self.after, self.upto):
+            done += 200 * len(events)
+            for table in LOGGED:
+                rows = [event.row() for event in events if event.table == table]
+                if rows:
+                    yield Batch(table, pl.DataFrame(rows, infer_schema_length=None), done=done)

@@ -1,0 +1,1 @@
+"""The API that a streaming app calls for every member."""

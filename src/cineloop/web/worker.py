@@ -1,0 +1,28 @@
+"""What a worker process imports: the app, told through the environment by `cineloop serve`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cineloop.web import logs
+from cineloop.web.app import create_app
+from cineloop.web.settings import Settings
+
+
+def _told(name: str) -> str | None:
+    return os.environ.get(f"CINELOOP_SERVE_{name}") or None
+
+
+logs.configure()
+app = create_app(
+    Settings(
+        workspace=Path(os.environ["CINELOOP_SERVE_WORKSPACE"]),
+        token=os.environ["CINELOOP_SERVE_TOKEN"],
+        registry=_told("REGISTRY"),
+        records=_told("RECORDS"),
+        events=_told("EVENTS"),
+        guarded_reads=_told("GUARDED") is not None,
+        explore=_told("EXPLORE") is not None,
+    )
+)
