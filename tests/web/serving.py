@@ -27,35 +27,38 @@ def workspace(folder: Path, recipe: str = "ease") -> Studio:
 
 
 @contextmanager
-def server(folder: Path, *options: str) -> Iterator[tuple[httpx.Client, subprocess.Popen[str]]]:
-    """`cineloop serve` as a process of its own, on a free port of this machine; stopped at the end."""
+def server(folder: Path, *options: str) -> Iterator[tuple[httpx.Client, Path]]:
+    """`cineloop serve` as a process of its own, on a free port of this machine; a client, and the file of its log."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     words = [sys.executable, "-c", "from cineloop.cli import main; main()", "-w", str(folder), "serve"]
     told = {**os.environ, "CINELOOP_TOKEN": TOKEN}
-    with subprocess.Popen(
-        [*words, "--port", str(port), *options],
-        env=told,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-    ) as run:
+    log = folder.with_name("server.log")
+    with (
+        log.open("w") as said,
+        subprocess.Popen([*words, "--port", str(port), *options], env=told, stderr=said) as run,
+    ):
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as client:
-                for _ in range(600):
-                    try:
-                        if client.get("/readyz").status_code == 200:
-                            break
-                    except httpx.TransportError:
-                        pass
-                    if run.poll() is not None:
-                        raise AssertionError(run.stderr.read() if run.stderr else "the server ended")
-                    time.sleep(0.05)
-                yield client, run
+                _wait(client, run, log)
+                yield client, log
         finally:
             run.terminate()
             try:
                 run.wait(20)
             except subprocess.TimeoutExpired:
                 run.kill()
+
+
+def _wait(client: httpx.Client, run: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(600):
+        try:
+            if client.get("/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        if run.poll() is not None:
+            break
+        time.sleep(0.05)
+    raise AssertionError(log.read_text())

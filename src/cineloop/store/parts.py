@@ -23,8 +23,8 @@ from cineloop.store.check import conform
 from cineloop.store.hashing import Words, digest, member_hash, row_ids
 from cineloop.store.schema import TABLES
 
-BYTES_A_BUCKET = 64 << 20
-"""Bytes of a source that one bucket is meant for: about two million ratings of a CSV file."""
+BYTES_A_BUCKET = 128 << 20
+"""Bytes of a source that one bucket is meant for: about four million ratings of a CSV file."""
 
 MOST_BUCKETS = 64
 
@@ -66,7 +66,7 @@ def bucket_count(size: int) -> int:
     """How many buckets `size` bytes of a source are spread over: a power of two.
 
     >>> [bucket_count(size) for size in (0, 24_000_000, 1_100_000_000)]
-    [1, 1, 32]
+    [1, 1, 16]
     """
     wanted = max(1, -(-size // BYTES_A_BUCKET))
     return min(MOST_BUCKETS, 1 << (wanted - 1).bit_length())
@@ -93,12 +93,15 @@ class PartFile:
         leaves = [f"{f.name}.list.element" if f.name in lists else f.name for f in spec]
         # Few distinct values are worth a dictionary, numbers and times are worth their range. The file carries
         # no Arrow schema, so that it is the same to every reader of Parquet.
+        # looking a title up among the many of a row group costs more time than its bytes cost room: zstd finds them
+        coded = texts - {"title", "playable"}
+        encoded = [f.with_type(_TEXT) if f.name in coded else f for f in spec]
         self._writer = pq.ParquetWriter(
             path,
-            spec,
+            pa.schema(encoded),
             compression="zstd",
             use_dictionary=[
-                leaf for f, leaf in zip(spec, leaves, strict=True) if f.name in texts | lists | {"value"}
+                leaf for f, leaf in zip(spec, leaves, strict=True) if f.name in coded | lists | {"value"}
             ],
             write_statistics=[f.name for f in spec if f.name not in texts | lists],
             store_schema=False,
@@ -115,10 +118,9 @@ class PartFile:
         nulls = {c.name: c.null_count() for c in frame}
         self.corrections += frame.height - nulls.get("supersedes", frame.height)
         self.untimed += nulls.get("happened_at", frame.height)
+        texts: list[tuple[pl.Series, pa.Array]] = []
         columns = [
-            frame[f.name].to_arrow(compat_level=pl.CompatLevel.oldest()).cast(f.type)
-            if f.name in nulls
-            else pa.nulls(frame.height, f.type)
+            _encoded(frame[f.name], f.type, texts) if f.name in nulls else pa.nulls(frame.height, f.type)
             for f in self._writer.schema
         ]
         rows = pa.Table.from_arrays(columns, schema=self._writer.schema)
@@ -146,6 +148,21 @@ class PartFile:
             corrections=self.corrections,
             untimed=self.untimed,
         )
+
+
+_TEXT = pa.dictionary(pa.int32(), pa.string())
+
+
+def _encoded(column: pl.Series, kind: pa.DataType, texts: list[tuple[pl.Series, pa.Array]]) -> pa.Array:
+    """A column as Parquet takes it; a text that another column has as well is looked up only once."""
+    if kind != _TEXT:
+        return column.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(kind)
+    twin = next((made for other, made in texts if other.equals(column)), None)
+    if twin is None:
+        found = column.to_arrow(compat_level=pl.CompatLevel.oldest()).dictionary_encode()
+        twin = pa.DictionaryArray.from_arrays(found.indices, found.dictionary.cast(pa.string()))
+        texts.append((column, twin))
+    return twin
 
 
 def file_digest(path: Path) -> tuple[int, str]:
