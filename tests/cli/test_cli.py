@@ -206,3 +206,19 @@ def test_the_demo_says_what_it_reuses(cineloop: Run, movielens: Path, tmp_path: 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts(cineloop: Run, shell: str) -> None:
     assert "_CINELOOP_COMPLETE" in ok(cineloop("completion", shell))
+
+
+def test_compaction_takes_what_the_service_has_acknowledged(ready: Run, tmp_path: Path) -> None:
+    from datetime import UTC, datetime
+
+    from cineloop.store.events import Event
+    from cineloop.studio import Studio
+
+    assert "no new events" in ok(ready("data", "compact"))
+    studio = Studio(tmp_path / "studio")
+    payload = {"title": "ml-100k:1", "kind": "like"}
+    studio.append([Event("k", "feedback", "ml-100k:1", payload, datetime.now(UTC))])
+    studio.close()
+    said = json.loads(ok(ready("data", "compact", "--json")))
+    assert said["tables"]["feedback"]["added"] == 1
+    assert json.loads(ok(ready("data", "compact", "--json"))) is None

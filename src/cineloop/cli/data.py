@@ -163,6 +163,20 @@ def verify(as_json: bool) -> None:
 
 
 @data.command()
+@json_option
+def compact(as_json: bool) -> None:
+    """Take the events that the service has acknowledged into the tables of record."""
+    with progress(quiet=as_json) as say:
+        report = opened().compact(say)
+    if as_json:
+        print_json(None if report is None else {**ingested(report), "snapshot": report.snapshot})
+    elif report is None:
+        click.echo("no new events")
+    else:
+        show_ingested(report)
+
+
+@data.command()
 @click.option("--keep", multiple=True, help="A snapshot to keep beside the head and those that runs rest on.")
 @json_option
 def collect(keep: tuple[str, ...], as_json: bool) -> None:

@@ -65,6 +65,7 @@ def serve(host: str, port: int, workers: int, open_reads: bool, explore: bool) -
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = figures
         uvicorn.run(
             "cineloop.web.worker:app",
+            factory=True,
             host=host,
             port=port,
             workers=workers,

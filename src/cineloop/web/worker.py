@@ -1,9 +1,11 @@
-"""What a worker process imports: the app, told through the environment by `cineloop serve`."""
+"""What a worker process runs: the app, told through the environment by `cineloop serve`."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+from fastapi import FastAPI
 
 from cineloop.web import logs
 from cineloop.web.app import create_app
@@ -14,15 +16,17 @@ def _told(name: str) -> str | None:
     return os.environ.get(f"CINELOOP_SERVE_{name}") or None
 
 
-logs.configure()
-app = create_app(
-    Settings(
-        workspace=Path(os.environ["CINELOOP_SERVE_WORKSPACE"]),
-        token=os.environ["CINELOOP_SERVE_TOKEN"],
-        registry=_told("REGISTRY"),
-        records=_told("RECORDS"),
-        events=_told("EVENTS"),
-        guarded_reads=_told("GUARDED") is not None,
-        explore=_told("EXPLORE") is not None,
+def app() -> FastAPI:
+    """The app of this process."""
+    logs.configure()
+    return create_app(
+        Settings(
+            workspace=Path(os.environ["CINELOOP_SERVE_WORKSPACE"]),
+            token=os.environ["CINELOOP_SERVE_TOKEN"],
+            registry=_told("REGISTRY"),
+            records=_told("RECORDS"),
+            events=_told("EVENTS"),
+            guarded_reads=_told("GUARDED") is not None,
+            explore=_told("EXPLORE") is not None,
+        )
     )
-)
