@@ -32,7 +32,7 @@ def names(folder: Path) -> list[str]:
 
 def test_the_same_file_twice_changes_no_byte(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "ws", create=True)
-    source = ToySource(write_csv(tmp_path / "log.csv", 5000), claims=200 << 20)
+    source = ToySource(write_csv(tmp_path / "log.csv", 5000), claims=400 << 20)
     first = ingest(store, source)
     before = files_of(store.folder)
     second = ingest(store, source)
@@ -51,9 +51,9 @@ def test_the_same_file_twice_changes_no_byte(tmp_path: Path) -> None:
 def test_overlapping_exports_add_only_what_is_new(tmp_path: Path) -> None:
     file = write_csv(tmp_path / "log.csv", 3000)
     store = Store.open(tmp_path / "ws", create=True)
-    ingest(store, ToySource(file, claims=200 << 20))
+    ingest(store, ToySource(file, claims=400 << 20))
     write_csv(file, 5000)
-    report = ingest(store, ToySource(file, claims=800 << 20))
+    report = ingest(store, ToySource(file, claims=1600 << 20))
     assert (report.added, report.duplicates) == (2000, 3000)
     other = Store.open(tmp_path / "other", create=True)
     assert ingest(other, ToySource(file)).snapshot == report.snapshot  # the id of both exports at once
@@ -78,11 +78,11 @@ def test_threads_and_waiting_room_change_no_byte(tmp_path: Path, monkeypatch: py
     for name, cores in (("one", 1), ("four", 4)):
         monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
         store = Store.open(tmp_path / name, create=True)
-        found.append((ingest(store, ToySource(file, claims=400 << 20)).snapshot, names(store.parts)))
+        found.append((ingest(store, ToySource(file, claims=800 << 20)).snapshot, names(store.parts)))
     assert found[0] == found[1]
     monkeypatch.setattr(draft_module, "WAITING", 20_000)
     small = Store.open(tmp_path / "small", create=True)
-    assert ingest(small, ToySource(file, claims=400 << 20)).snapshot == found[0][0]
+    assert ingest(small, ToySource(file, claims=800 << 20)).snapshot == found[0][0]
     assert names(small.parts) != found[0][1]
 
 
@@ -227,7 +227,7 @@ def test_a_full_disk_at_any_sync_leaves_the_store_as_it_was(
     with monkeypatch.context() as patched:
         patched.setattr(durable.os, "fsync", full)
         try:
-            ingest(store, ToySource(tmp_path / "log.csv", claims=128 << 20))
+            ingest(store, ToySource(tmp_path / "log.csv", claims=256 << 20))
         except InputError as error:
             assert "No space left on device" in str(error) and "\n" not in str(error)
             if store.head().rows("feedback") == 1000:  # else it failed after HEAD: the new state stands whole
@@ -236,7 +236,7 @@ def test_a_full_disk_at_any_sync_leaves_the_store_as_it_was(
         else:
             assert at >= next(calls)
     assert store.verify() == ()
-    assert ingest(store, ToySource(tmp_path / "log.csv", claims=128 << 20)).snapshot == store.head().id
+    assert ingest(store, ToySource(tmp_path / "log.csv", claims=256 << 20)).snapshot == store.head().id
     assert store.head().rows("feedback") == 2000
 
 
@@ -315,7 +315,7 @@ def test_batches_of_unlike_shape_lose_nothing(tmp_path: Path) -> None:
     file = write_csv(tmp_path / "unused.csv", 1)
     for batch in (1, 2, 5, 15):
         store = Store.open(tmp_path / f"by-{batch}", create=True)
-        ingest(store, Cut(file, batch=batch, claims=400 << 20))
+        ingest(store, Cut(file, batch=batch, claims=800 << 20))
         found = store.head().scan("feedback").collect()
         assert found.sort("title", "value").equals(frame.sort("title", "value"))
         assert store.verify() == ()

@@ -52,7 +52,7 @@ def kill_at_random(folder: Path, kills: int) -> None:
         assert store.verify() == ()
         assert store.head().id in ({expected} if acknowledged else {base, expected})
         assert store.head().scan("feedback").collect().height in (ROWS // 10, ROWS)
-        report = ingest(store, ToySource(log, batch=500, claims=400 << 20))
+        report = ingest(store, ToySource(log, batch=500, claims=800 << 20))
         assert report.snapshot == expected == store.head().id
         assert store.verify() == () and not list(store.drafts.iterdir())
         assert {p.name for p in store.parts.iterdir()} == {p.file for p in store.head().parts}

@@ -158,7 +158,7 @@ def test_a_column_added_later_is_null_in_old_parts(tmp_path: Path) -> None:
 def test_parts_of_a_member_hold_all_its_rows(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "ws", create=True)
     file = write_csv(tmp_path / "log.csv", 4000)
-    for claims in (200 << 20, 800 << 20):  # 4 and 16 buckets side by side
+    for claims in (400 << 20, 1600 << 20):  # 4 and 16 buckets side by side
         ingest(store, replace(ToySource(file), claims=claims))
         write_csv(file, 8000)
     head = store.head()
@@ -180,5 +180,5 @@ def test_buckets_nest(high: int, k: int, m: int) -> None:
 
 
 def test_bucket_count_is_a_power_of_two_of_the_size() -> None:
-    counts = [bucket_count(size << 20) for size in (0, 32, 33, 65, 1 << 20)]
+    counts = [bucket_count(size << 20) for size in (0, 64, 128, 129, 1 << 20)]
     assert counts == [1, 1, 1, 2, 64]

@@ -105,5 +105,5 @@ def files_of(folder: Path) -> dict[str, bytes]:
 if __name__ == "__main__":
     store = Store.open(sys.argv[1], create=True)
     print("begun", flush=True)
-    report = ingest(store, ToySource(Path(sys.argv[2]), batch=500, claims=400 << 20), *sys.argv[3:4])  # type: ignore[arg-type]
+    report = ingest(store, ToySource(Path(sys.argv[2]), batch=500, claims=800 << 20), *sys.argv[3:4])  # type: ignore[arg-type]
     print("done", report.snapshot, flush=True)
