@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request, Response
 from cineloop import __version__
 from cineloop.web import logs, metrics
 from cineloop.web.api import events, health, profiles, runs, titles
+from cineloop.web.console import mount
 from cineloop.web.live import Live
 from cineloop.web.problems import Problem, install, problem
 from cineloop.web.settings import Settings
@@ -51,6 +52,7 @@ def create_app(settings: Settings, live: Live | None = None) -> FastAPI:
     install(app)
     for part in (health, events, profiles, titles, runs):
         app.include_router(part.router)
+    mount(app, state)
     _openapi(app)
 
     @app.middleware("http")
