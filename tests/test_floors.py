@@ -12,7 +12,7 @@ FLOORS = [
     {"web"},
     {"pitch", "shoot", "release", "play", "screen"},
     {"titles"},
-    {"oversight"},
+    {"oversight", "doctor"},
     {"studio"},
     {"lab"},
     {"guard"},

@@ -11,6 +11,7 @@ from lab_doubles import Package, log, view_of
 from cineloop.errors import InputError
 from cineloop.lab import Lab
 from cineloop.lab.evaluation import Evaluation
+from cineloop.lab.promotion import Verdict
 from cineloop.lab.run import Run
 from cineloop.lab.splits import GlobalTime
 from cineloop.lab.view import TrainingView
@@ -91,6 +92,37 @@ def test_a_second_look_at_one_test_is_said(bench: Bench) -> None:
     assert (
         "looked at" not in promote(bench, 3.0, bench.judge(3.0, 0.05), baseline).why
     )  # another's look is no look
+
+
+def test_the_same_question_asked_once_gets_the_answer_it_got(bench: Bench) -> None:
+    lab, baseline = bench.lab, bench.judge(1.0)
+
+    def ask(power: float, shift: float, margin: float = 0.02) -> Verdict:
+        evidence = bench.judge(power, shift)
+        return lab.promote(
+            NAME, bench.refit(power), evidence, baseline, metric="ndcg@100", margin=margin, once=True
+        )
+
+    refused = ask(2.0, 0.001)
+    assert not refused.promoted and ask(2.0, 0.001) == refused
+    promoted = ask(3.0, 0.05)
+    assert (
+        promoted.promoted and ask(3.0, 0.05) == promoted
+    )  # though another is live now than when it was asked
+    assert [p.action for p in lab.history(NAME)] == ["refuse", "promote"]
+    # without `once` every question is one
+    assert "looked at 1 time" in promote(bench, 2.0, bench.judge(2.0, 0.001), bench.judge(3.0, 0.05)).why
+
+
+def test_an_answer_that_was_rolled_back_does_not_stand(bench: Bench) -> None:
+    lab, baseline, first = bench.lab, bench.judge(1.0), bench.judge(2.0, 0.05)
+    second = bench.judge(3.0, 0.09)
+    for power, evidence, against in ((2.0, first, baseline), (3.0, second, first)):
+        lab.promote(NAME, bench.refit(power), evidence, against, metric="ndcg@100", once=True)
+    lab.rollback(NAME)
+    again = lab.promote(NAME, bench.refit(3.0), second, first, metric="ndcg@100", once=True)
+    assert again.promoted and "looked at 1 time before" in again.why
+    assert lab.live(NAME) == bench.refit(3.0) and len(lab.history(NAME)) == 4
 
 
 def test_a_new_recipe_has_to_beat_the_live_one(bench: Bench) -> None:

@@ -23,9 +23,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "runs": ("cineloop.cli.lab:runs", "List the runs, or show one."),
     "promote": ("cineloop.cli.lab:promote", "Put a recipe live under a name, if it passes the gate."),
     "rollback": ("cineloop.cli.lab:rollback", "Put back what was live before."),
+    "turn": ("cineloop.cli.turn:turn", "One turn of the loop: compact, train, judge, promote, report."),
     "play": ("cineloop.cli.play:play", "Home screens, recommendations, similar titles."),
     "serve": ("cineloop.cli.serve:serve", "Serve homes and search, and take events, for a streaming app."),
     "guard": ("cineloop.cli.guard:guard", "Objections and the audit of decisions."),
+    "doctor": ("cineloop.cli.doctor:doctor", "Say what is wrong with the installation and the workspace."),
     "completion": ("cineloop.cli.completion:completion", "Print the shell completion script."),
 }
 

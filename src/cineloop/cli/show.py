@@ -25,7 +25,11 @@ def opened(*, create: bool = False) -> Studio:
 
     named: dict[str, Any] = click.get_current_context().find_root().obj
     return open_studio(
-        named["workspace"], create=create, registry=named["registry"], records=named["records"]
+        named["workspace"],
+        create=create,
+        registry=named["registry"],
+        records=named["records"],
+        events=named["events"],
     )
 
 

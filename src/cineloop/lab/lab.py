@@ -137,6 +137,7 @@ class Lab:
         metric: str,
         by: str = "",
         margin: float = MARGIN,
+        once: bool = False,
     ) -> Verdict:
         """Ask the gate to make a refit on all data live under a name, on two test evaluations."""
         return gate.promote(
@@ -149,6 +150,7 @@ class Lab:
             metric=metric,
             by=by,
             margin=margin,
+            once=once,
         )
 
     def live(self, name: str) -> Run | None:

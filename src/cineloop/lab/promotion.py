@@ -71,12 +71,15 @@ def promote(
     by: str = "",
     margin: float = MARGIN,
     level: float = 0.95,
+    once: bool = False,
 ) -> Verdict:
     """Ask the gate to make `run`, the refit on all data, live under `name`.
 
     `evidence` judges the same recipe and knobs on the test days, `against` the live one (a baseline where
-    nothing is live). `margin` is the share of the opponent's mean that a refresh may lose. A refusal is a
-    verdict; InputError is for evidence that can't carry one.
+    nothing is live). `margin` is the share of the opponent's mean that a refresh may lose. With `once`, the very
+    question that was asked before (run, evidence, metric, margin) gets the verdict it got: no row is added, and
+    it is no further look at the test; for schedules that resume. A refusal is a verdict; InputError is for
+    evidence that can't carry one.
     """
     if not 0 <= margin < 1:
         raise InputError(
@@ -86,12 +89,17 @@ def promote(
     judged, opposed = (_runs(registry, e) for e in (evidence, against))
     _check_candidate(run, evidence, judged)
     difference = compare(folder, evidence, against, metric, level=level)
+    refresh = bool(opposed) and same_recipe(run, opposed[0])
+    allowed = margin * abs(mean(folder, against, metric).mean) if refresh else 0.0
+    if (
+        once
+        and (said := _said_before(registry, name, run, evidence, against, metric, allowed, now)) is not None
+    ):
+        return said
     if now is not None and now.id == run.id:  # asked again, as the same commands run again do
         return Verdict(True, f"{run.label} {run.id[:8]} is live under {name} already", difference, 0.0)
 
     _check_opponent(now, against, opposed, judged)
-    refresh = bool(opposed) and same_recipe(run, opposed[0])
-    allowed = margin * abs(mean(folder, against, metric).mean) if refresh else 0.0
     passed = difference.low > -allowed if refresh else difference.above_zero
     test = name_of([run.recipe, run.knobs, evidence.protocol, evidence.snapshot])
     chosen = _chosen(registry, evidence)
@@ -193,6 +201,26 @@ def _stack(db: sa.Connection, name: str) -> list[str]:
 
 def _runs(registry: Registry, of: Evaluation) -> list[Run]:
     return [registry.find(id) for id in of.runs]
+
+
+def _said_before(
+    registry: Registry,
+    name: str,
+    run: Run,
+    evidence: Evaluation,
+    against: Evaluation,
+    metric: str,
+    allowed: float,
+    now: Run | None,
+) -> Verdict | None:
+    """The verdict on this very question, if it still stands: a promotion does only while its run is live."""
+    asked = (run.id, evidence.id, against.id, metric, allowed)
+    for p in reversed(history(registry, name)):
+        if (p.run, p.evaluation, p.against, p.metric, p.margin) != asked or p.difference is None:
+            continue
+        stands = p.action == "refuse" or (now is not None and now.id == run.id)
+        return Verdict(p.action == "promote", p.why, p.difference, allowed) if stands else None
+    return None
 
 
 def _check_candidate(run: Run, evidence: Evaluation, judged: list[Run]) -> None:

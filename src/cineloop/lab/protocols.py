@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from cineloop.errors import InputError
+from cineloop.lab.recipe import configured
 from cineloop.lab.splits import GlobalTime, HeldOutMembers, LeaveLastOut
 
 Cut = GlobalTime | HeldOutMembers | LeaveLastOut
@@ -23,14 +21,4 @@ def protocol(name: str, settings: Mapping[str, Any] | None = None) -> Cut:
     """
     if name not in PROTOCOLS:
         raise InputError("no such protocol", field="protocol", value=name, accepted=", ".join(PROTOCOLS))
-    kind, given = PROTOCOLS[name], dict(settings or {})
-    known = {f.name for f in fields(kind)}
-    for key in given:
-        if key not in known:
-            raise InputError("no such setting", field=f"{name}.{key}", accepted=", ".join(sorted(known)))
-    try:
-        return TypeAdapter(kind).validate_python(given)
-    except ValidationError as bad:
-        first = bad.errors()[0]
-        where = ".".join([name, *map(str, first["loc"])])
-        raise InputError(first["msg"], field=where, value=first.get("input")) from None
+    return configured(PROTOCOLS[name], name, settings or {})

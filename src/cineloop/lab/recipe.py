@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self, cast, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, TypeVar, cast, runtime_checkable
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -18,6 +19,7 @@ from cineloop.errors import InputError
 from cineloop.lab.view import TrainingView
 
 GROUP = "cineloop.recipes"
+Configured = TypeVar("Configured")
 
 
 @runtime_checkable
@@ -59,13 +61,17 @@ def make(name: str, values: dict[str, Any] | None = None) -> Recipe:
     known = recipes()
     if name not in known:
         raise InputError("no such recipe", field="recipe", value=name, accepted=", ".join(known))
-    kind, values = known[name], values or {}
+    return configured(known[name], name, values or {})
+
+
+def configured(kind: type[Configured], name: str, values: Mapping[str, Any]) -> Configured:
+    """A frozen dataclass of settings with some of them turned; InputError names the one that is refused."""
     fields = {f.name for f in dataclasses.fields(cast(Any, kind))}
     for key in values:
         if key not in fields:
             raise InputError("no such knob", field=f"{name}.{key}", accepted=", ".join(sorted(fields)))
     try:
-        return TypeAdapter(kind).validate_python(values)
+        return TypeAdapter(kind).validate_python(dict(values))
     except ValidationError as bad:
         first = bad.errors()[0]
         where = ".".join([name, *map(str, first["loc"])])

@@ -6,14 +6,16 @@ many members liked each title; what is rising. Its name hashes all that decides 
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import polars as pl
@@ -91,18 +93,30 @@ def prepare(view: TrainingView, signals: Signals, trend_days: float, folder: Pat
     final = folder / hashlib.sha256(canonical(said)).hexdigest()[:24]
     if not final.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
-        draft = folder / f".{final.name}.{uuid4().hex}.draft"
-        draft.mkdir()
-        try:
-            _write(view, signals, trend_days, draft)
-            commit_folder(draft, final)
-        except OSError:
-            if not final.is_dir():  # else another process was first, with the same content
-                raise
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
-        _forget_old(folder, final)
+        with _turn(folder):  # of several workers that start together one makes it, and the others find it
+            if not final.is_dir():
+                _make(view, signals, trend_days, final)
     return _load(final)
+
+
+def _make(view: TrainingView, signals: Signals, trend_days: float, final: Path) -> None:
+    draft = final.with_name(f".{final.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)  # what one that was killed left
+    draft.mkdir()
+    _write(view, signals, trend_days, draft)
+    commit_folder(draft, final)
+    _forget_old(final.parent, final)
+
+
+@contextmanager
+def _turn(folder: Path) -> Iterator[None]:
+    """Wait for the others, and keep them waiting while inside; the system ends it with the process."""
+    handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _write(view: TrainingView, signals: Signals, trend_days: float, out: Path) -> None:
