@@ -120,9 +120,9 @@ def _pseudonyms(db: sa.Connection, members: Sequence[str]) -> dict[str, str]:
     wanted = sorted(set(members))
     query = sa.select(PSEUDONYMS.c.member, PSEUDONYMS.c.key).where(PSEUDONYMS.c.member.in_(wanted))
     keys: dict[str, bytes] = {row.member: row.key for row in db.execute(query)}
-    for member in wanted:
-        if member not in keys:
-            insert_once(db, PSEUDONYMS, {"member": member, "key": os.urandom(32)})
+    fresh = [{"member": member, "key": os.urandom(32)} for member in wanted if member not in keys]
+    if fresh:
+        insert_once(db, PSEUDONYMS, fresh)
     if len(keys) < len(wanted):  # another process may have been first: the key in the table counts
         keys = {row.member: row.key for row in db.execute(query)}
     return {m: hmac.new(keys[m], m.encode(), "sha256").hexdigest()[:32] for m in wanted}

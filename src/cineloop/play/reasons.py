@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cineloop.lab.recommender import Recommender
 from cineloop.play.home import Contribution, Reason
+from cineloop.play.models.ranking import Ranker
 from cineloop.play.past import Past
-from cineloop.play.shelf import Shelf
+from cineloop.play.shelf import Places, Shelf
 
 NAMED = 2  # past titles that a sentence names
 
@@ -33,14 +35,11 @@ class Parts:
     def of(cls, shelf: Shelf, past: Past, places: Sequence[int], most: int) -> Parts:
         """For the model's titles among `places`."""
         known = [place for place in places if shelf.column[place] >= 0]
-        found: list[dict[str, float]] = []
-        if known and len(past.liked.items):
-            columns = shelf.column[np.array(known)].astype(np.int32)[None]
-            found = shelf.model.contributions(past.liked, columns)[0]
-        if not found or not found[0]:
+        titles, values = (
+            _added(shelf.model, past, shelf.column[np.array(known, np.int64)]) if known else ([], None)
+        )
+        if values is None or not values.size:
             return cls((), np.zeros((0, 0)), {}, np.zeros((0, 0), np.int64), np.zeros(0))
-        titles = list(found[0])  # a model names the same past titles, in one order, for every place
-        values = np.array([list(of.values()) for of in found]).T
         largest = np.argsort(-np.abs(values), axis=0, kind="stable")[: max(most, NAMED)]
         added = np.where(values > 0, values, 0.0).sum(axis=0)
         return cls(titles, values, {place: i for i, place in enumerate(known)}, largest, added)
@@ -49,6 +48,18 @@ class Parts:
         """Each past title with what it added over all places, the largest by size first."""
         summed = self.values.sum(axis=1)
         return [(self.titles[i], float(summed[i])) for i in np.argsort(-np.abs(summed), kind="stable")]
+
+
+def _added(model: Recommender, past: Past, columns: Places) -> tuple[list[str], NDArray[np.float64] | None]:
+    """Past titles (h,) and what each added to the scores of some columns, (h, p)."""
+    if isinstance(model, Ranker):  # this wing's own models give the numbers without a dict a title
+        history = past.liked.matrix(model.titles)
+        return [str(t) for t in model.titles[history.indices]], model.parts(
+            history, columns
+        ) if history.nnz else None
+    found = model.contributions(past.liked, columns.astype(np.int32)[None])[0]
+    # a model names the same past titles, in one order, for every place
+    return list(found[0]), np.array([list(of.values()) for of in found]).T
 
 
 def by_history(shelf: Shelf, place: int, parts: Parts, most: int) -> Reason:

@@ -119,7 +119,7 @@ def because(setting: Setting) -> Iterator[Draft]:
 
 def rising(setting: Setting) -> Draft:
     """What more members liked lately than its past would lead one to expect."""
-    of = setting.shelf.rising
+    listed, of, values = setting.shelf.rising
 
     def explain(place: int, parts: Parts) -> Reason:
         recent, usual = of[place].recent, of[place].expected
@@ -128,8 +128,6 @@ def rising(setting: Setting) -> Draft:
             f"liked by {recent} members in the last {of[place].days:g} days, usually by {usual:.1f}",
         )
 
-    listed = np.array(list(of), np.int64)
-    values = {place: trend.score for place, trend in of.items()}
     return Draft("trending", "Trending now", "unseen", explain, listed=listed, values=values)
 
 

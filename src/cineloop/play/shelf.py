@@ -89,9 +89,10 @@ class Shelf:
         return np.array([*places, *twins], np.int64)
 
     @cached_property
-    def rising(self) -> dict[int, Trend]:
-        """place -> its trend, the strongest first."""
-        return {self.place[t.title]: t for t in self.prepared.trends if t.title in self.place}
+    def rising(self) -> tuple[Places, dict[int, Trend], dict[int, float]]:
+        """Places of what is on the rise, the strongest first, with their trends and scores."""
+        of = {self.place[t.title]: t for t in self.prepared.trends if t.title in self.place}
+        return np.array(list(of), np.int64), of, {place: trend.score for place, trend in of.items()}
 
     @cached_property
     def genre_share(self) -> dict[str, float]:

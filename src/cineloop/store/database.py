@@ -100,10 +100,10 @@ def open_database(url: str) -> sa.Engine:
     return engine
 
 
-def insert_once(db: sa.Connection, table: sa.Table, row: dict[str, Any]) -> None:
-    """Insert a row unless one of its key is there; a racing process waits and then finds it."""
+def insert_once(db: sa.Connection, table: sa.Table, rows: dict[str, Any] | list[dict[str, Any]]) -> None:
+    """Insert rows unless one of their key is there; a racing process waits and then finds it."""
     dialect = postgresql if db.dialect.name == "postgresql" else sqlite
-    db.execute(dialect.insert(table).values(row).on_conflict_do_nothing())
+    db.execute(dialect.insert(table).on_conflict_do_nothing(), rows)
 
 
 def _settle(connection: Any, _: Any) -> None:

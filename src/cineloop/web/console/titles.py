@@ -91,7 +91,7 @@ def neighbours(studio: Studio, shelf: Shelf, title: str) -> TitleSection | None:
 @provide
 def trend(studio: Studio, shelf: Shelf, title: str) -> TitleSection | None:
     """Whether it is on the rise: what it got lately against what its past would lead one to expect."""
-    found = shelf.rising.get(shelf.place[title])
+    found = shelf.rising[1].get(shelf.place[title])
     if found is None:
         return None
     place = 1 + list(shelf.rising).index(shelf.place[title])
