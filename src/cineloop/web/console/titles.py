@@ -94,7 +94,7 @@ def trend(studio: Studio, shelf: Shelf, title: str) -> TitleSection | None:
     found = shelf.rising[1].get(shelf.place[title])
     if found is None:
         return None
-    place = 1 + list(shelf.rising).index(shelf.place[title])
+    place = 1 + list(shelf.rising[1]).index(shelf.place[title])
     body = Markup("<p>{} members took to it in the last {:.0f} days; its own past led to expect {:.1f}. "
                   "It stands at place {} of {} rising titles.</p>").format(
         found.recent, found.days, found.expected, place, len(shelf.rising)
