@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from cineloop.errors import InputError
 from cineloop.store import Store
 from cineloop.store.compaction import compact, compacted
-from cineloop.store.events import Event, EventLog, checked
+from cineloop.store.events import Event, EventLog, _by_key, checked
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 Open = Callable[[], EventLog]
@@ -58,6 +60,9 @@ def test_a_key_again_is_the_same_event_and_another_content_under_it_is_refused(o
     with pytest.raises(InputError, match="key 'k1'.*used before"):
         log.append([[play(4), Event("k1", "plays", "p", {"title": "other", "kind": "watch"}, NOW)]])
     assert log.count() == 3  # the whole transaction is gone
+    with pytest.raises(InputError, match="key 'k5'.*used before"):
+        log.append([[play(5), Event("k5", "plays", "p", {"title": "other", "kind": "watch"}, NOW)]])
+    assert log.count() == 3
 
 
 def test_compaction_takes_each_event_once(open_log: Open, store: Store) -> None:
@@ -106,7 +111,7 @@ def test_a_late_commit_on_postgres_is_neither_skipped_nor_doubled(
     log = EventLog(tmp_path / "unused", postgres)
     slow = log.database.engine.connect()
     transaction = slow.begin()
-    log._append(slow, [play(1)])
+    log._insert(slow, _by_key([[play(1)]])[0])
     log.append([[play(2)]])
     assert (
         compact(store, log) is None
@@ -120,11 +125,62 @@ def test_a_late_commit_on_postgres_is_neither_skipped_nor_doubled(
     log.database.close()
 
 
+@pytest.mark.parametrize("ends", ["commits", "rolls back"])
+def test_a_repeat_that_races_with_the_first_on_postgres_is_counted_once(
+    postgres: str, tmp_path: Path, ends: str
+) -> None:
+    """A client's second try reaches another worker while the first is not yet committed."""
+    log, other = EventLog(tmp_path / "unused", postgres), EventLog(tmp_path / "unused", postgres)
+    with log.database.engine.connect() as db, ThreadPoolExecutor(1) as beside:
+        transaction = db.begin()
+        log._insert(db, _by_key([[play(1)]])[0])
+        second = beside.submit(other.append, [[play(1)]])
+        _until_someone_waits(postgres)
+        transaction.commit() if ends == "commits" else transaction.rollback()
+        appended = second.result(30)[0]
+    assert (appended.accepted, appended.repeated) == ((0, 1) if ends == "commits" else (1, 0))
+    assert log.count() == 1
+    log.database.close()
+    other.database.close()
+
+
+def test_writers_that_wait_for_each_others_keys_on_postgres_both_end_well(
+    postgres: str, tmp_path: Path
+) -> None:
+    log, other = EventLog(tmp_path / "unused", postgres), EventLog(tmp_path / "unused", postgres)
+    with log.database.engine.connect() as db, ThreadPoolExecutor(1) as beside:
+        # the server ends the one whose patience ends first: not this one
+        db.exec_driver_sql("SET deadlock_timeout = '30s'")
+        db.commit()
+        transaction = db.begin()
+        log._insert(db, _by_key([[play(1)]])[0])
+        second = beside.submit(other.append, [[play(2), play(1)]])
+        _until_someone_waits(postgres)
+        log._insert(db, _by_key([[play(2)]])[0])
+        transaction.commit()
+        appended = second.result(30)[0]
+    assert (appended.accepted, appended.repeated) == (0, 2)
+    assert log.count() == 2
+    log.database.close()
+    other.database.close()
+
+
+def _until_someone_waits(postgres: str) -> None:
+    import psycopg
+
+    with psycopg.connect(postgres, autocommit=True) as db:
+        for _ in range(500):
+            if db.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone() != (0,):
+                return
+            time.sleep(0.02)
+    raise AssertionError("nobody waits")
+
+
 def test_what_was_rolled_back_never_appears_on_postgres(postgres: str, tmp_path: Path, store: Store) -> None:
     log = EventLog(tmp_path / "unused", postgres)
     with log.database.engine.connect() as db:
         transaction = db.begin()
-        log._append(db, [play(1)])
+        log._insert(db, _by_key([[play(1)]])[0])
         transaction.rollback()
     log.append([[play(2)]])
     compact(store, log)

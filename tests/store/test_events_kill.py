@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import random
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -102,6 +105,65 @@ def test_a_place_that_can_not_be_written_is_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(refused.value)
     with pytest.raises(InputError, match="the event log does not answer"):
         EventLog(tmp_path / "missing" / "events.sqlite")
+
+
+def test_a_disk_that_is_full_is_one_line_and_with_room_again_it_goes_on(tmp_path: Path) -> None:
+    """A real small file system, filled by something else."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = shutil.which("mount")
+    words = [mount or "mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(disk)]
+    if mount is None or subprocess.run(words, capture_output=True, check=False).returncode != 0:
+        pytest.skip("a file system may not be mounted here")
+    try:
+        log = EventLog(disk / "events.sqlite")
+        log.append([[play("before")]])
+        filler = disk / "filler"
+        with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while file.write(b"x" * 4096) == 4096:
+                pass
+        with pytest.raises(InputError, match="the event log does not answer") as full:
+            log.append([[play(f"{n}-{'x' * 100}") for n in range(500)]])
+        assert "\n" not in str(full.value) and "events.sqlite" in str(full.value)
+        filler.unlink()
+        assert log.count() == 1 and log.append([[play("after")]])[0].accepted == 1
+        log.database.close()
+        again = EventLog(disk / "events.sqlite")
+        assert [e.key for e in again.fresh("p", None)] == ["before", "after"]
+        again.database.close()
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_read_only_folder_is_one_line_and_once_writable_it_goes_on() -> None:
+    """Root may write anywhere, so root becomes nobody for the moment of the attempt."""
+    folder = Path(tempfile.mkdtemp(prefix="read-only-"))
+    try:
+        log = EventLog(folder / "events.sqlite")
+        log.append([[play("before")]])
+        log.database.close()
+        (folder / "events.sqlite").chmod(0o444)
+        folder.chmod(0o555)
+        root = os.geteuid() == 0
+        if root:
+            os.seteuid(65534)
+        try:
+            for name in ("events.sqlite", "new.sqlite"):
+                with pytest.raises(InputError, match="the event log does not answer") as refused:
+                    EventLog(folder / name)
+                assert "\n" not in str(refused.value)
+        finally:
+            if root:
+                os.seteuid(0)
+        folder.chmod(0o755)
+        (folder / "events.sqlite").chmod(0o644)
+        assert sorted(path.name for path in folder.iterdir()) == ["events.sqlite"]
+        again = EventLog(folder / "events.sqlite")
+        assert again.append([[play("after")]])[0].accepted == 1 and again.count() == 2
+        again.database.close()
+    finally:
+        folder.chmod(0o755)
+        shutil.rmtree(folder)
 
 
 def test_the_log_is_synced_before_it_is_acknowledged(tmp_path: Path) -> None:

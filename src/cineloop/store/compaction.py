@@ -37,6 +37,18 @@ def compact(store: Store, log: EventLog, progress: Progress = silent) -> IngestR
     return ingest(store, _Range(log, after, upto), progress=progress)
 
 
+def prune(store: Store, log: EventLog, upto: Horizon | None = None) -> int:
+    """Remove events from the log up to `upto`, never beyond what the newest snapshot holds; how many went.
+
+    Their keys are forgotten too: a client that repeats one of them afterwards tells a new event. A service that still
+    answers from an older snapshot no longer sees what it lacks, so prune up to the snapshot it answers from.
+    """
+    held = compacted(store.head())
+    if held is None:
+        return 0
+    return log.prune(held if upto is None else min(upto, held))
+
+
 @dataclass(frozen=True)
 class _Range:
     """The events of a range, as a source."""

@@ -45,6 +45,7 @@ EVENTS = sa.Table(
 
 EventTable = Literal["plays", "feedback", "impressions"]
 LOGGED: tuple[EventTable, ...] = ("plays", "feedback", "impressions")
+TRIES = 5  # of a transaction that raced with another for the same keys
 AHEAD = timedelta(minutes=5)  # how far a client's clock may run before ours
 _NOT_THE_CLIENTS = {"known_at", "supersedes"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -103,11 +104,20 @@ class EventLog:
 
         The events are as `checked` leaves them. InputError where a key comes again with another content.
         """
-        with self.database.writing() as db:
-            return [self._append(db, events) for events in batches]
+        rows, own = _by_key(batches)  # before the transaction: other writers wait for it
+        for left in reversed(range(TRIES)):
+            try:
+                with self.database.writing() as db:
+                    known = self._insert(db, rows)
+                break
+            except (sa.exc.IntegrityError, InputError) as bad:
+                if left == 0 or not _raced(bad):
+                    raise
+        accepted = [len(keys - known) for keys in own]
+        return [Appended(n, len(events) - n) for n, events in zip(accepted, batches, strict=True)]
 
-    def _append(self, db: sa.Connection, events: Sequence[Event]) -> Appended:
-        rows = {event.key: _stored(event) for event in events}
+    def _insert(self, db: sa.Connection, rows: Mapping[str, dict[str, Any]]) -> set[str]:
+        """Insert the rows whose keys are not there; the keys that are."""
         c = EVENTS.c
         known: dict[str, str] = {}
         keys = list(rows)
@@ -116,16 +126,14 @@ class EventLog:
             known |= {row.key: row.digest for row in db.execute(found)}
         for key, digest in known.items():
             if rows[key]["digest"] != digest:
-                raise InputError(
-                    "was used before for another event", field="key", value=key, accepted="a new key"
-                )
+                raise _used(key)
         fresh = [row for key, row in rows.items() if key not in known]
         if fresh:
             tx: Any = sa.text("pg_current_xact_id()::text::bigint") if self._postgres else 0
             db.execute(sa.insert(EVENTS).values(tx=tx), fresh)
             if not self._postgres:
                 db.execute(sa.update(EVENTS).where(c.tx == 0).values(tx=c.seq))
-        return Appended(len(fresh), len(events) - len(fresh))
+        return set(known)
 
     def horizon(self) -> Horizon:
         """Up to where the log is complete now: nothing will appear below it later."""
@@ -175,7 +183,7 @@ class EventLog:
             return int(db.execute(query).scalar_one())
 
     def prune(self, upto: Horizon) -> int:
-        """Remove what a compaction has taken into the tables; their keys may come again after that."""
+        """Remove everything below a horizon; `compaction.prune` sees to it that the tables hold it."""
         with self.database.writing() as db:
             return int(db.execute(sa.delete(EVENTS).where(EVENTS.c.tx < upto.tx)).rowcount)
 
@@ -243,6 +251,36 @@ def _odd(table: str, row: dict[str, Any]) -> tuple[str, Any]:
         except (InputError, pl.exceptions.PolarsError, TypeError, ValueError, OverflowError):
             return name, value
     return "payload", None
+
+
+def _by_key(batches: Sequence[Sequence[Event]]) -> tuple[dict[str, dict[str, Any]], list[set[str]]]:
+    """The rows to store, in order; and for each batch the keys that it is the first to bring."""
+    rows: dict[str, dict[str, Any]] = {}
+    own: list[set[str]] = []
+    for events in batches:
+        mine: set[str] = set()
+        for event in events:
+            row = _stored(event)
+            kept = rows.setdefault(event.key, row)
+            if kept is row:
+                mine.add(event.key)
+            elif kept["digest"] != row["digest"]:
+                raise _used(event.key)
+        own.append(mine)
+    return rows, own
+
+
+def _used(key: str) -> InputError:
+    return InputError("was used before for another event", field="key", value=key, accepted="a new key")
+
+
+def _raced(bad: Exception) -> bool:
+    """Whether another process committed the same keys meanwhile: the next look finds them.
+
+    PostgreSQL says so in two ways: a key that is there by now, or two writers that wait for each other's keys.
+    """
+    said = bad if isinstance(bad, sa.exc.IntegrityError) else bad.__cause__
+    return getattr(getattr(said, "orig", None), "sqlstate", None) in ("23505", "40P01")
 
 
 def _refused(i: int, field: str, value: Any, accepted: str) -> InputError:
