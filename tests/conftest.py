@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own, out of a wheel: it starts once a session, where the wheel runs."""
+"""What is started once a session: a PostgreSQL server out of a wheel, and a browser, where they run."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from itertools import count
+from typing import Any
 
 import pytest
 
@@ -45,3 +46,17 @@ def postgres(postgres_server: str) -> Iterator[str]:
     yield f"{base.rpartition('/')[0]}/{name}?{query}"
     with psycopg.connect(postgres_server, autocommit=True) as db:
         db.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A headless Chromium of the system, one for all tests: its driver can be started only once."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        pytest.skip("no Chromium on this machine")
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=found, args=quiet)
+        yield opened
+        opened.close()
