@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rollback": ("cineloop.cli.lab:rollback", "Put back what was live before."),
     "turn": ("cineloop.cli.turn:turn", "One turn of the loop: compact, train, judge, promote, report."),
     "play": ("cineloop.cli.play:play", "Home screens, recommendations, similar titles."),
+    "edit": ("cineloop.cli.edit:edit", "Editors' hand: pin, boost and block titles, rows of their own."),
     "serve": ("cineloop.cli.serve:serve", "Serve homes and search, and take events, for a streaming app."),
     "guard": ("cineloop.cli.guard:guard", "Objections and the audit of decisions."),
     "doctor": ("cineloop.cli.doctor:doctor", "Say what is wrong with the installation and the workspace."),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from cineloop.cli.show import json_option, opened, print_json, progress, table
+from cineloop.cli.show import json_option, moment, opened, print_json, progress, table
 
 if TYPE_CHECKING:
     from cineloop.store import Snapshot
     from cineloop.store.ingest import IngestReport, OnBroken
+    from cineloop.store.sources.source import Source
 
 
 @click.group()
@@ -41,6 +43,14 @@ def fetch(dataset: str, to: Path | None) -> None:
     "--mapping", type=click.Path(path_type=Path, dir_okay=False), help="TOML that maps a service's own log."
 )
 @click.option("--name", help="The source's name, the first half of every id; default: by its layout.")
+@click.option("--avails", is_flag=True, help="PATH is an EMA Avails sheet (XLSX or CSV); needs --name.")
+@click.option(
+    "--key", help="With --avails: the column of the title's id; default: its content id, else its ALID."
+)
+@click.option("--titles", is_flag=True, help="With --avails: take names and running times too.")
+@click.option("--known", help="With --avails: the day the sheet came; default: known all along.")
+@click.option("--timezone", default="UTC", show_default=True, help="With --avails: of times without a zone.")
+@click.option("--through", is_flag=True, help="With --avails: the day of an End still belongs to the window.")
 @click.option(
     "--on-broken",
     type=click.Choice(["fatal", "quarantine"]),
@@ -49,19 +59,40 @@ def fetch(dataset: str, to: Path | None) -> None:
     help="A broken row stops everything, or is set aside.",
 )
 @json_option
-def ingest(path: Path, mapping: Path | None, name: str | None, on_broken: str, as_json: bool) -> None:
-    """Ingest PATH: MovieLens in any of its layouts, or with --mapping a service's own CSV or Parquet log.
+def ingest(
+    path: Path,
+    mapping: Path | None,
+    name: str | None,
+    avails: bool,
+    on_broken: str,
+    as_json: bool,
+    **sheet: Any,
+) -> None:
+    """Ingest PATH: MovieLens in any of its layouts, with --mapping a service's own CSV or Parquet log, or with
+    --avails the windows that a distributor offers.
 
     The workspace is created where there is none. The same file twice changes nothing.
     """
     from cineloop.store.ingest import ingest as ingest_into
+    from cineloop.store.sources.avails import Avails
     from cineloop.store.sources.mapped import Mapped
     from cineloop.store.sources.movielens import MovieLens
 
     if name is not None and mapping is not None:
         raise click.UsageError("--name is said in the mapping file")
-    source = MovieLens(path, name) if mapping is None else Mapped.of(mapping, path)
-    studio = opened(create=True)
+    if avails and (mapping is not None or name is None):
+        raise click.UsageError("--avails goes with --name and without --mapping")
+    if not avails and any(sheet[option] for option in ("key", "titles", "known", "through")):
+        raise click.UsageError("--key, --titles, --known and --through go with --avails")
+    source: Source
+    if avails:
+        known_at = moment(sheet.pop("known"), "--known")
+        offered = Avails(path, str(name), known_at=known_at, **sheet)
+        studio = opened(create=True)
+        source = replace(offered, after=studio.store.head())
+    else:
+        source = MovieLens(path, name) if mapping is None else Mapped.of(mapping, path)
+        studio = opened(create=True)
     with progress(quiet=as_json) as say:
         report = ingest_into(studio.store, source, cast("OnBroken", on_broken), say)
     if as_json:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cineloop.play.brief import HomeRequest
+from cineloop.play.editorial import TOP, Hand
 from cineloop.play.home import Choice, Reason
 from cineloop.play.past import FINISHED, Past
 from cineloop.play.reasons import Parts, by_history, popular
@@ -32,17 +34,39 @@ class Setting:
     request: HomeRequest
     scores: NDArray[np.float32]
 
+    @cached_property
+    def hand(self) -> Hand:
+        """What the editors want on this page."""
+        return self.shelf.hand(self.request.territory)
+
+    @cached_property
+    def ranked(self) -> NDArray[np.float32]:
+        """(n,) the scores with the editors' boosts, by which titles are put in order.
+
+        A boost adds the logarithm of its factor times the standard deviation of the member's scores, whatever
+        their unit: factor 1 changes nothing, a greater one ranks higher, 10 is 2.3 deviations.
+        """
+        places, factors = self.shelf.boosted(self.request.territory)
+        if not len(places):
+            return self.scores
+        spread = self.scores[np.isfinite(self.scores)].std(dtype=np.float64)
+        ranked = self.scores.copy()
+        ranked[places] += (np.log(factors) * spread).astype(np.float32)
+        return ranked
+
     def places(self, titles: list[str] | tuple[str, ...]) -> Places:
         """Places of the titles that can be shown, in their order."""
         found = (self.shelf.place.get(title) for title in titles)
         return np.array([place for place in found if place is not None], np.int64)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Draft:
     """A row before the page has chosen: `listed` places in this order, or any `among` (n,), best score first.
 
-    `explain(place, parts)` gives the reason of one choice; `by_parts` says that it wants the parts of its score.
+    `explain(place, parts)` gives the reason of one choice; `by_parts` says that it wants the parts of its score,
+    `by_score` that scores decided its order. `name` is what editors call a row of their own, `at` its place on the
+    page.
     """
 
     kind: str
@@ -53,11 +77,19 @@ class Draft:
     among: Mask | None = None
     values: Mapping[int, float] | None = None
     by_parts: bool = False
+    by_score: bool = False
     least: int = 3
+    name: str | None = None
+    at: int | None = None
+
+    def answers(self, row: str) -> bool:
+        """Whether a pin that names this row means this draft; only what a member has not seen is pinned."""
+        called = (self.kind, self.name, self.heading, TOP if self.kind == "popular" else None)
+        return self.chooses == "unseen" and row in called
 
 
 def drafts(setting: Setting) -> Iterator[Draft]:
-    """Every row in the order of the page; the page leaves out those with too few titles."""
+    """Every row but the editors', in the order of the page; the page leaves out those with too few titles."""
     yield continue_watching(setting)
     yield top_picks(setting)
     yield from because(setting)
@@ -92,6 +124,7 @@ def top_picks(setting: Setting) -> Draft:
         explain=lambda place, parts: by_history(shelf, place, parts, setting.request.contributions),
         among=shelf.shown,
         by_parts=not cold,
+        by_score=True,
     )
 
 
@@ -135,13 +168,13 @@ def fresh(setting: Setting) -> Draft:
     """What has just become available, in the order of the member's taste."""
     shelf, request = setting.shelf, setting.request
     new = shelf.new(request.territory, request.channel)
-    order = np.argsort(-setting.scores[new], kind="stable")
+    order = np.argsort(-setting.ranked[new], kind="stable")
 
     def explain(place: int, parts: Parts) -> Reason:
         year = shelf.catalogue.year(str(shelf.titles[place]))
         return Reason("new", "new here" if year is None else f"new: first released in {year}")
 
-    return Draft("new", "New", "unseen", explain, listed=new[order])
+    return Draft("new", "New", "unseen", explain, listed=new[order], by_score=True)
 
 
 def genres(setting: Setting) -> Iterator[Draft]:
@@ -166,6 +199,7 @@ def genres(setting: Setting) -> Iterator[Draft]:
             explain=_of_genre(setting, genre, own.get(genre, 0.0) / total if total else None),
             among=shelf.of_genre[genre] & shelf.shown,
             by_parts=bool(total),
+            by_score=True,
         )
 
 
@@ -196,6 +230,22 @@ def watch_again(setting: Setting) -> Draft:
         return Reason("rewatch", f"you liked it on {at:%-d %B %Y}" if timed else "you liked it")
 
     return Draft("watch-again", "Watch again", "rewatch", explain, listed=setting.places(oldest))
+
+
+def editors(setting: Setting) -> Iterator[Draft]:
+    """The editors' own rows, from the top of the page down; what the member has seen is left out of them too."""
+    for row in setting.hand.rows:
+        reason = Reason("editor", row.reason(setting.shelf.view.as_of))
+        yield Draft(
+            kind="editor",
+            heading=row.heading,
+            chooses="unseen",
+            explain=lambda place, parts, reason=reason: reason,  # type: ignore[misc]
+            listed=setting.places(row.titles),
+            least=1,
+            name=row.name,
+            at=row.position,
+        )
 
 
 def _micros(at: datetime) -> int:

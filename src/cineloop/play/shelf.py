@@ -6,7 +6,7 @@ workers share its pages.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -23,6 +23,7 @@ from cineloop.lab.run import Run
 from cineloop.lab.view import TrainingView
 from cineloop.play.available import allowed_titles
 from cineloop.play.brief import HomeRequest
+from cineloop.play.editorial import Editorial, Hand
 from cineloop.play.past import Past, Touch, past
 from cineloop.play.prepared import Prepared, prepare
 from cineloop.play.series import Catalogue
@@ -61,6 +62,7 @@ class Shelf:
     of_genre: dict[str, Mask]
     watermark: datetime
     events: Horizon | None
+    editorial: Editorial
     _kept: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -114,11 +116,11 @@ class Shelf:
         return past(profile, rows, self.catalogue, self.signals)
 
     def allowed(self, request: HomeRequest) -> Mask:
-        """(n,) what the request's filters let through; kept, since most members ask alike."""
+        """(n,) what the request's filters and the editors' blocks let through; kept, since most members ask alike."""
         filters = (request.genres, request.max_age, request.territory, request.channel)
 
         def found() -> Mask:
-            return allowed_titles(
+            passed = allowed_titles(
                 self.catalogue.titles,
                 self.releases,
                 self.titles,
@@ -128,8 +130,27 @@ class Shelf:
                 at=self.view.as_of,
                 channel=request.channel,
             )
+            passed[self.alike(self.known(self.hand(request.territory).blocked))] = False
+            return passed
 
         return self._once(("allowed", *filters), found)
+
+    def hand(self, territory: str | None) -> Hand:
+        """What the editors want in a territory, at the moment that the shelf was made for."""
+        return self._once(("hand", territory), lambda: self.editorial.at(self.view.as_of, territory))
+
+    def boosted(self, territory: str | None) -> tuple[Places, NDArray[np.float64]]:
+        """(places, factors) of the titles that the editors boost there."""
+
+        def found() -> tuple[Places, NDArray[np.float64]]:
+            of = {self.place[t]: b.factor for t, b in self.hand(territory).boosts.items() if t in self.place}
+            return np.array(list(of), np.int64), np.array(list(of.values()), np.float64)
+
+        return self._once(("boosted", territory), found)
+
+    def known(self, titles: Iterable[str]) -> list[int]:
+        """Places of the titles that can be shown, in order."""
+        return sorted(self.place[title] for title in titles if title in self.place)
 
     def similar(self, title: str, k: int) -> tuple[Places, NDArray[np.float32]]:
         """(places, nearness) of the titles nearest to one, the nearest first."""
@@ -203,7 +224,8 @@ def shelf(studio: Studio, as_of: datetime | None = None) -> Shelf:
         model=model,
         signals=signals,
         catalogue=catalogue,
-        releases=view.table("releases").collect(),
+        # what a series may show is what any of its seasons or episodes may
+        releases=view.table("releases").collect().with_columns(catalogue.rolled_up("title")),
         prepared=prepared,
         titles=titles,
         column=_columns(titles, model.titles),
@@ -212,6 +234,9 @@ def shelf(studio: Studio, as_of: datetime | None = None) -> Shelf:
         of_genre=_genres(titles, catalogue),
         watermark=studio.watermark(),
         events=compacted(view.snapshot),
+        # an editor's act counts from when it is known, and a log's last moment may be long before: only a page
+        # of an earlier day asks what was known then
+        editorial=Editorial.of(view.snapshot.scan("editorial", as_of).collect()),
     )
 
 

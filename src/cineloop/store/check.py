@@ -11,9 +11,14 @@ import polars as pl
 import pyarrow as pa
 
 from cineloop.errors import InputError
-from cineloop.store.schema import FEEDBACK_KINDS, PLAY_KINDS, TABLES, TITLE_KINDS, Table
+from cineloop.store.schema import EDITORIAL_KINDS, FEEDBACK_KINDS, PLAY_KINDS, TABLES, TITLE_KINDS, Table
 
-KINDS = {"plays": PLAY_KINDS, "feedback": FEEDBACK_KINDS, "titles": TITLE_KINDS}
+KINDS = {
+    "plays": PLAY_KINDS,
+    "feedback": FEEDBACK_KINDS,
+    "titles": TITLE_KINDS,
+    "editorial": EDITORIAL_KINDS,
+}
 
 
 class Broken(NamedTuple):
@@ -136,6 +141,24 @@ def _build(spec: Table) -> Iterator[_Rule]:
         )
     if "starts_at" in names:
         yield _Rule("ends_at", pl.col("ends_at") > pl.col("starts_at"), "later than starts_at")
+    if spec.name == "editorial":
+        yield from _editorial()
     yield _Rule(
         "supersedes", pl.col("supersedes").str.contains("^[0-9a-f]{32}$"), "a row id of 32 hex digits"
     )
+
+
+def _editorial() -> Iterator[_Rule]:
+    """What an editor's act needs, by its kind."""
+    kind = pl.col("kind")
+    titled = ~kind.is_in(["pin", "boost", "block"])
+    yield _Rule(
+        "title", titled | pl.col("title").is_not_null(), "the title that is pinned, boosted or blocked"
+    )
+    yield _Rule("row", (kind != "row") | pl.col("row").is_not_null(), "the name of the row")
+    defines = (kind == "row") & pl.col("title").is_null()
+    yield _Rule("heading", ~defines | pl.col("heading").is_not_null(), "the row's heading")
+    yield _Rule("factor", (kind != "boost") | pl.col("factor").is_not_null(), "a number from 0.1 to 10")
+    yield _Rule("factor", pl.col("factor").is_between(0.1, 10), "a number from 0.1 to 10")
+    yield _Rule("position", pl.col("position") >= 0, "a place from 0")
+    yield _Rule("territory", pl.col("territory").str.contains("^[A-Z]{2}$"), "ISO 3166-1 alpha-2, as in DE")

@@ -38,6 +38,8 @@ _WHO = (
 
 FEEDBACK_KINDS = ("rating", "like", "dislike", "list-add", "list-remove")
 PLAY_KINDS = ("watch", "trailer", "preview", "live")
+EDITORIAL_KINDS = ("pin", "boost", "block", "row", "withdraw")
+CHANNELS = ("theatrical", "pvod", "tvod", "est", "svod", "avod", "free-tv")
 TITLE_KINDS = ("film", "series", "season", "episode", "game", "live")
 
 
@@ -126,9 +128,27 @@ RELEASES = _table(
     "releases",
     _field("title", pa.string(), "`source:id`", required=True),
     _field("territory", pa.string(), "ISO 3166-1 alpha-2; null: everywhere"),
-    _field("channel", pa.string(), "theatrical, pvod, est, svod, avod, free-tv", required=True),
+    _field("channel", pa.string(), f"one of {', '.join(CHANNELS)}", required=True),
     _field("starts_at", TIMESTAMP, "first moment of the window; null: always was"),
     _field("ends_at", TIMESTAMP, "first moment after the window; null: open"),
 )
 
-TABLES: dict[str, Table] = {t.name: t for t in (PLAYS, FEEDBACK, IMPRESSIONS, TITLES, RELEASES)}
+EDITORIAL = _table(
+    "editorial",
+    _field("id", pa.string(), "the act; of several rows with one id the last known counts", required=True),
+    _field("kind", pa.string(), f"one of {', '.join(EDITORIAL_KINDS)}", required=True),
+    _field(
+        "title", pa.string(), "film or series, `source:id`; null where a kind of row defines the row itself"
+    ),
+    _field("row", pa.string(), "of a pin: the row it stands in; of a row and its titles: the row's name"),
+    _field("heading", pa.string(), "of a row: its heading, as shown to members"),
+    _field("position", pa.int32(), "place from 0: of a pin or title in its row, of a row on the page"),
+    _field("factor", pa.float64(), "of a boost: by how much, 0.1 to 10; below 1 it lowers"),
+    _field("territory", pa.string(), "ISO 3166-1 alpha-2; null: everywhere"),
+    _field("starts_at", TIMESTAMP, "first moment it holds; null: always did"),
+    _field("ends_at", TIMESTAMP, "first moment it no longer holds; null: open"),
+    _field("by", pa.string(), "who did it", required=True),
+    _field("note", pa.string(), "why, for colleagues; members never see it"),
+)
+
+TABLES: dict[str, Table] = {t.name: t for t in (PLAYS, FEEDBACK, IMPRESSIONS, TITLES, RELEASES, EDITORIAL)}

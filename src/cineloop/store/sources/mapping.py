@@ -41,12 +41,12 @@ from cineloop.store import schema
 from cineloop.store.sources import coerce
 from cineloop.store.sources.dialect import Dialect
 
-CHANNELS = ("theatrical", "pvod", "est", "svod", "avod", "free-tv")
 WORDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "plays": ("kind", schema.PLAY_KINDS),
     "feedback": ("kind", schema.FEEDBACK_KINDS),
     "titles": ("kind", schema.TITLE_KINDS),
-    "releases": ("channel", CHANNELS),
+    "releases": ("channel", schema.CHANNELS),
+    "editorial": ("kind", schema.EDITORIAL_KINDS),
 }
 """Of each table with a closed vocabulary: the column and its words."""
 
