@@ -64,6 +64,21 @@ class Question:
     brief: dict[str, Any] = field(default_factory=dict)
 
 
+class Pending(Generic[T]):
+    """A decision that nobody has seen yet: it is handed out by `commit`, once it is in the audit."""
+
+    def __init__(self, entry: Entry, audits: GroupCommit[Entry, None]) -> None:
+        self._entry, self._audits = entry, audits
+
+    def commit(self) -> Decision[T]:
+        """The decision, on the disk; `Denied` where the policy refuses, that on the disk too."""
+        self._audits.commit(self._entry)
+        decision: Decision[T] = self._entry.decision
+        if not decision.verdict.allowed:
+            raise Denied(decision.id, decision.verdict)
+        return decision
+
+
 class Studio:
     """A workspace, opened. `registry`, `records` and `events` are database URLs; else SQLite files."""
 
@@ -101,9 +116,14 @@ class Studio:
         """What members did that no snapshot holds yet."""
         return EventLog(self.folder / "events.sqlite", self._events)
 
+    @property
+    def local(self) -> bool:
+        """Whether events and audit lie in files of the workspace, not in a database elsewhere."""
+        return self._records is None and self._events is None
+
     def append(self, events: Sequence[Event]) -> Appended:
         """Check events and commit them, together with those of other callers; on the disk when it returns."""
-        return self._appends.put(checked(events)).result()
+        return self._appends.commit(checked(events))
 
     def compact(self, progress: Progress = silent) -> IngestReport | None:
         """Take committed events into the tables of record; None where there is nothing new."""
@@ -142,39 +162,32 @@ class Studio:
         A refusal is audited too and raised as `Denied`; `answer` is not called then. What is decided at the same time
         is committed together.
         """
+        return self.prepare(question, answer).commit()
+
+    def prepare(self, question: Question, answer: Callable[[], Answer[T]]) -> Pending[T]:
+        """All of `decide` but the commit, for callers that have something else to do while the disk works."""
         verdict = judge(question.request, self.rules)
         brief = json.dumps(question.brief, sort_keys=True, separators=(",", ":"))
         parts = [brief, question.as_of.isoformat(), question.snapshot or ""]
-        frame: Decision[None] = Decision(
+        made = answer() if verdict.allowed else None
+        decision: Decision[T | None] = Decision(
             id=decision_id(),
             action=question.request.action,
             at=datetime.now(UTC),
-            answer=None,
-            uncertainty=None,
-            made_by=(),
+            answer=None if made is None else made.value,
+            uncertainty=None if made is None else made.uncertainty,
+            made_by=() if made is None else made.made_by,
             inputs=Inputs(
                 digest=hashlib.sha256("\n".join(parts).encode()).hexdigest(),
                 as_of=question.as_of,
                 snapshot=question.snapshot,
                 watermark=question.watermark,
             ),
-            evidence=(),
+            evidence=() if made is None else made.evidence,
             verdict=verdict,
         )
-        subject = question.request.subject
-        if not verdict.allowed:
-            self._audits.put(Entry(frame, subject, None)).result()
-            raise Denied(frame.id, verdict)
-        made = answer()
-        decision: Decision[T] = Decision(
-            **{name: getattr(frame, name) for name in ("id", "action", "at", "inputs", "verdict")},
-            answer=made.value,
-            uncertainty=made.uncertainty,
-            made_by=made.made_by,
-            evidence=made.evidence,
-        )
-        self._audits.put(Entry(decision, subject, made.record)).result()
-        return decision
+        entry = Entry(decision, question.request.subject, None if made is None else made.record)
+        return Pending(entry, self._audits)
 
     def close(self) -> None:
         """Commit what was handed in, and let go of the databases."""

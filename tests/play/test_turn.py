@@ -153,6 +153,17 @@ def test_the_same_state_is_not_turned_twice(undisturbed: tuple[Path, list[str]],
     assert state(folder) == whole and (folder / "report.html").stat().st_mtime_ns == report
 
 
+def test_the_report_says_what_the_record_says(undisturbed: tuple[Path, list[str]], tmp_path: Path) -> None:
+    folder = copy(undisturbed[0], tmp_path / "w")
+    first = (folder / "report.html").read_text()
+    assert "and promoted: " in first and "Promoted: " in first and "kept" not in first
+    again = turned(folder, margin=0.05)  # another question about the same data: the same run is chosen
+    assert again.outcome == "kept"
+    report = (folder / "report.html").read_text()
+    assert "and kept, since this very run was live already: " in report and "Kept: " in report
+    assert "and promoted" not in report and "Promoted: " not in report
+
+
 def test_new_plays_make_a_refresh_and_a_rollback_by_hand_stays(
     undisturbed: tuple[Path, list[str]], tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from datetime import UTC, date, datetime, time
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,13 @@ from cineloop.errors import InputError, MissingExtra
 from cineloop.play.available import allowed_titles
 from cineloop.store import Store, ingest
 from cineloop.store.sources.avails import NEVER, Avails
+from cineloop.store.sources.avails_territories import COUNTRIES
 from cineloop.store.sources.source import Batch
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "avails" / "avails.csv"
 COLUMNS = (
     *("DisplayName", "Territory", "WorkType", "EntryType", "LicenseType", "Start", "End"),
-    *("ContentID", "ALID", "TitleInternalAlias"),
+    *("ContentID", "ALID", "TitleInternalAlias", "TerritoryExclusion"),
 )
 ROW = {
     "DisplayName": "Lantern Hill",
@@ -36,6 +38,7 @@ ROW = {
     "ContentID": "1",
     "ALID": "a1",
     "TitleInternalAlias": "Salt and Thunder",
+    "TerritoryExclusion": "",
 }
 
 
@@ -166,6 +169,9 @@ def test_television_has_its_own_columns_and_running_times_may_be_cells(tmp_path:
         ({"End": "9999-12-31"}, "End"),
         ({"WorkType": "Collection"}, "WorkType"),
         ({"EntryType": "Perhaps"}, "EntryType"),
+        ({"Territory": "WW", "TerritoryExclusion": "China"}, "TerritoryExclusion"),
+        ({"Territory": "WW", "TerritoryExclusion": "XX"}, "TerritoryExclusion"),
+        ({"TerritoryExclusion": "DE"}, "TerritoryExclusion"),
         ({"ContentID": "", "ALID": ""}, "ContentID"),
     ],
 )
@@ -253,6 +259,118 @@ def test_a_deleted_window_is_closed_and_its_title_is_not_thought_free(tmp_path: 
     taken(store, sheet(tmp_path / "d.csv", {}))  # offered again
     again = store.head().scan("releases").collect()
     assert allowed_titles(titles, again, ids, territory="DE", **asked)[0]
+
+
+def shown_in(store: Store, at: str, *countries: str) -> list[str]:
+    """Where the first title may be shown at a moment."""
+    releases = store.head().scan("releases").collect()
+    titles = pl.DataFrame(schema={"title": pl.String, "genres": pl.List(pl.String), "minimum_age": pl.Int32})
+    ids = np.array(["acme:1"], object)
+    return [c for c in countries if allowed_titles(titles, releases, ids, territory=c, at=day(at))[0]]
+
+
+def test_the_world_without_some_countries_is_every_other_country(tmp_path: Path) -> None:
+    pytest.importorskip("tzdata", reason="the list of countries comes with time zones")
+    tables = files("tzdata").joinpath("zoneinfo/iso3166.tab").read_text()  # the list that time zones go by
+    codes = {line.split("\t")[0] for line in tables.splitlines() if not line.startswith("#")}
+    assert set(COUNTRIES) == codes and len(COUNTRIES) == 249
+    path = sheet(tmp_path / "a.csv", {"Territory": "WW", "TerritoryExclusion": "CN, RU"})
+    assert {territory for _, territory, *_ in windows(path)} == codes - {"CN", "RU"}
+    some = sheet(tmp_path / "b.csv", {"Territory": "DE, AT, CH", "TerritoryExclusion": "AT"})
+    assert [territory for _, territory, *_ in windows(some)] == ["DE", "CH"]
+
+
+def test_a_row_of_the_whole_world_speaks_for_the_countries_that_its_sheet_does_not_name(
+    tmp_path: Path,
+) -> None:
+    store, asked = open_store(tmp_path / "studio"), ("CN", "DE", "FR")
+    world, without = {"Territory": "WW"}, {"Territory": "WW", "TerritoryExclusion": "CN"}
+    taken(store, sheet(tmp_path / "a.csv", world))
+    assert shown_in(store, "2026-06-01", *asked) == ["CN", "DE", "FR"]
+    taken(store, sheet(tmp_path / "b.csv", without))  # the window of the whole world closes
+    assert shown_in(store, "2026-06-01", *asked) == ["DE", "FR"]
+    shorter = {"End": "2026-09-01"}
+    taken(
+        store, sheet(tmp_path / "c.csv", world | shorter, {"Territory": "FR"})
+    )  # France has a row of its own
+    assert shown_in(store, "2026-06-01", *asked) == ["CN", "DE", "FR"]
+    assert shown_in(store, "2026-10-01", *asked) == ["FR"]
+    taken(store, sheet(tmp_path / "d.csv", world | {"EntryType": "Full Delete"}))
+    assert shown_in(store, "2026-06-01", *asked) == []
+
+
+PLACES = {"DE": ("DE", ""), "CN": ("CN", ""), "WW": ("WW", ""), "WW-CN": ("WW", "CN")}
+sheet_rows = st.lists(
+    st.tuples(
+        st.sampled_from(["WW", "WW-CN", "DE", "CN"]),
+        st.sampled_from([False, False, False, True]),
+        st.sampled_from(["2026-01-01", "2026-01-01", "2026-03-01", "Open"]),
+        st.sampled_from(["2026-06-01", "2026-08-01"]),
+    ),
+    min_size=1,
+    max_size=2,
+)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(sheets=st.lists(sheet_rows, min_size=1, max_size=4))
+def test_windows_of_countries_and_of_the_world_hold_as_an_oracle_says(
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    sheets: list[list[tuple[str, bool, str, str]]],
+) -> None:
+    """The oracle keeps open windows (country or world, start) and their ends, and takes sheets one by one.
+
+    The world has three countries here, for speed.
+    """
+    monkeypatch.setattr("cineloop.store.sources.avails_territories.COUNTRIES", ("CN", "DE", "FR"))
+    folder = tmp_path_factory.mktemp("avails")
+    store = open_store(folder / "studio")
+    held: dict[tuple[str, str], set[str]] = {}
+    for i, rows in enumerate(sheets):
+        said: dict[tuple[str, str], set[str]] = {}
+        gone: list[tuple[str, str]] = []  # (country or "any", start or "any")
+        for place, deletes, start, end in rows:
+            world = place.startswith("WW")
+            if deletes:
+                gone.append(("any" if world else place, "any" if start == "Open" else start))
+                continue
+            if world:
+                gone.append(("any", start))  # it speaks for all that the sheet doesn't name
+            for where in ("world",) if place == "WW" else ("DE", "FR") if place == "WW-CN" else (place,):
+                said.setdefault((where, start), set()).add(end)
+        taken_back = [
+            key for key in held if any(t in ("any", key[0]) and s in ("any", key[1]) for t, s in gone)
+        ]
+        held = {key: ends for key, ends in held.items() if key not in taken_back} | said
+        cells = [
+            {
+                "Territory": PLACES[place][0],
+                "TerritoryExclusion": PLACES[place][1],
+                "Start": start,
+                "End": end,
+            }
+            | ({"EntryType": "Full Delete"} if deletes else {})
+            for place, deletes, start, end in rows
+        ]
+        path = sheet(folder / f"{i}.csv", *cells)
+        path.write_text(path.read_text() + f"// sheet {i}\n")
+        taken(store, path)
+        for moment in ("2025-06-01", "2026-02-01", "2026-04-01", "2026-07-01"):
+            open_now = {
+                where
+                for (where, start), ends in held.items()
+                if (start == "Open" or start <= moment) and any(moment < end for end in ends)
+            }
+            expected = [c for c in ("CN", "DE", "FR") if {c, "world"} & open_now]
+            assert shown_in(store, moment, "CN", "DE", "FR") == expected, (i, moment)
+
+
+def test_the_published_words_for_entries_are_known(tmp_path: Path) -> None:
+    """EntryType of MovieLabs' vocabulary for Avails 2.5: three that offer, two that take back."""
+    for word in ("Full Extract", "Create", "Update", "Full Delete", "Delete"):
+        (window,) = windows(sheet(tmp_path / f"{word}.csv", {"EntryType": word}))
+        assert (window[-1] == NEVER) == word.endswith("Delete"), word
 
 
 offers = st.lists(

@@ -26,7 +26,7 @@ def main() -> None:
         for n in range(100_000):
             key = f"{first}-{number}-{n}"
             payload = {"title": f"t-{key}", "kind": "watch", "completion": 1.0}
-            group.put(checked([Event(key, "plays", f"p{number}", payload, NOW)])).result()
+            group.commit(checked([Event(key, "plays", f"p{number}", payload, NOW)]))
             with said:
                 sys.stdout.write(key + "\n")
                 sys.stdout.flush()

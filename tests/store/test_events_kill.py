@@ -157,7 +157,7 @@ def test_a_read_only_folder_is_one_line_and_once_writable_it_goes_on() -> None:
                 os.seteuid(0)
         folder.chmod(0o755)
         (folder / "events.sqlite").chmod(0o644)
-        assert sorted(path.name for path in folder.iterdir()) == ["events.sqlite"]
+        assert sorted(path.name for path in folder.iterdir()) == [".events.sqlite.queue", "events.sqlite"]
         again = EventLog(folder / "events.sqlite")
         assert again.append([[play("after")]])[0].accepted == 1 and again.count() == 2
         again.database.close()

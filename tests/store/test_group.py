@@ -1,16 +1,44 @@
-"""Group commit: everyone's item is committed once, before its future ends, whatever the others do."""
+"""Group commit: everyone's item is committed once, before its caller goes on, whatever the others do."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from time import sleep
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cineloop.store.group import GroupCommit
+
+UNLUCKY = 1313
+
+
+class Gate:
+    """A commit that waits until it is opened, so that others gather; what it was given, in order."""
+
+    def __init__(self) -> None:
+        self.open, self.entered = threading.Event(), threading.Event()
+        self.batches: list[list[int]] = []
+
+    def __call__(self, batch: Sequence[int]) -> list[int]:
+        self.entered.set()
+        assert self.open.wait(10)
+        if UNLUCKY in batch:
+            raise ValueError("unlucky")
+        self.batches.append(list(batch))
+        return [-n for n in batch]
+
+
+def gathered(group: GroupCommit[int, int], count: int) -> None:
+    """Wait until so many callers wait in the group."""
+    for _ in range(2000):
+        if len(group._waiting) == count:
+            return
+        sleep(0.005)
+    raise AssertionError(f"{len(group._waiting)} wait, not {count}")
 
 
 @settings(max_examples=20, deadline=None)
@@ -19,10 +47,10 @@ from cineloop.store.group import GroupCommit
     threads=st.integers(1, 8),
     most=st.integers(1, 50),
 )
-def test_every_item_is_committed_once_before_its_future_ends(
+def test_every_item_is_committed_once_before_its_caller_goes_on(
     items: list[int], threads: int, most: int
 ) -> None:
-    """The oracle is a plain list: what `commit` was given, in all, is what was put, and each caller finds its own."""
+    """The oracle is a plain list: what `commit` was given, in all, is what was brought, and each finds its own."""
     kept: list[int] = []
     sizes: list[int] = []
 
@@ -31,10 +59,10 @@ def test_every_item_is_committed_once_before_its_future_ends(
         sizes.append(len(batch))
         return [-n for n in batch]
 
-    group = GroupCommit(commit, most=most, wait_seconds=0.0005)
+    group = GroupCommit(commit, most=most)
 
     def caller(n: int) -> bool:
-        return group.put(n).result(10) == -n and n in kept
+        return group.commit(n) == -n and n in kept
 
     with ThreadPoolExecutor(threads) as pool:
         assert all(pool.map(caller, items))
@@ -42,68 +70,79 @@ def test_every_item_is_committed_once_before_its_future_ends(
     assert sorted(kept) == sorted(items) and max(sizes) <= most
 
 
-def test_callers_at_the_same_time_share_a_commit() -> None:
-    sizes: list[int] = []
-    gate = threading.Event()
-
-    def commit(batch: Sequence[int]) -> list[int]:
-        gate.wait(10)
-        sizes.append(len(batch))
-        return list(batch)
-
-    group = GroupCommit(commit, wait_seconds=0.0)
-    futures = [group.put(n) for n in range(100)]
-    gate.set()
-    assert [f.result(10) for f in futures] == list(range(100))
-    group.close()
-    assert len(sizes) < 10  # while the first was committed, the others gathered
+def test_those_who_come_while_another_commits_share_the_next_commit() -> None:
+    gate = Gate()
+    group: GroupCommit[int, int] = GroupCommit(gate, most=30)
+    with ThreadPoolExecutor(101) as pool:
+        first = pool.submit(group.commit, 0)
+        assert gate.entered.wait(10)
+        others = [pool.submit(group.commit, n) for n in range(1, 101)]
+        gathered(group, 100)
+        gate.open.set()
+        assert first.result(10) == 0
+        assert sorted(-f.result(10) for f in others) == list(range(1, 101))
+    assert [len(batch) for batch in gate.batches] == [1, 30, 30, 30, 10]
 
 
 def test_one_that_fails_takes_no_other_with_it() -> None:
-    kept: list[int] = []
-
-    def commit(batch: Sequence[int]) -> list[int]:
-        if 13 in batch:
-            raise ValueError("unlucky")
-        kept.extend(batch)
-        return list(batch)
-
-    group = GroupCommit(commit, wait_seconds=0.05)
-    futures = {n: group.put(n) for n in range(10, 20)}
-    for n, future in futures.items():
-        if n == 13:
-            with pytest.raises(ValueError, match="unlucky"):
-                future.result(10)
-        else:
-            assert future.result(10) == n
-    group.close()
-    assert sorted(kept) == [n for n in range(10, 20) if n != 13]
+    gate = Gate()
+    group: GroupCommit[int, int] = GroupCommit(gate)
+    with ThreadPoolExecutor(12) as pool:
+        first = pool.submit(group.commit, 1)
+        assert gate.entered.wait(10)
+        others = {n: pool.submit(group.commit, n) for n in [*range(10, 19), UNLUCKY]}
+        gathered(group, 10)
+        gate.open.set()
+        assert first.result(10) == -1
+        for n, future in others.items():
+            if n == UNLUCKY:
+                with pytest.raises(ValueError, match="unlucky"):
+                    future.result(10)
+            else:
+                assert future.result(10) == -n
+    assert sorted(n for batch in gate.batches for n in batch) == [1, *range(10, 19)]
 
 
-def test_closing_commits_what_was_handed_in_and_takes_nothing_more() -> None:
-    kept: list[int] = []
-    group = GroupCommit(lambda batch: [kept.append(n) for n in batch], wait_seconds=5.0)  # type: ignore[func-returns-value]
-    futures = [group.put(n) for n in range(3)]
-    group.close()
-    assert kept == [0, 1, 2] and all(f.done() for f in futures)
+def test_closing_waits_for_what_was_handed_in_and_takes_nothing_more() -> None:
+    gate = Gate()
+    group: GroupCommit[int, int] = GroupCommit(gate)
+    with ThreadPoolExecutor(4) as pool:
+        futures = [pool.submit(group.commit, 0)]
+        assert gate.entered.wait(10)
+        futures += [pool.submit(group.commit, n) for n in (1, 2)]
+        gathered(group, 2)
+        closing = pool.submit(group.close)
+        sleep(0.05)
+        assert not closing.done()
+        gate.open.set()
+        closing.result(10)
+        assert sorted(n for batch in gate.batches for n in batch) == [0, 1, 2]
+        assert [f.result(10) for f in futures] == [0, -1, -2]
     with pytest.raises(RuntimeError, match="closed"):
-        group.put(4)
+        group.commit(4)
     group.close()
 
 
-def test_a_caller_that_stops_waiting_disturbs_nobody() -> None:
-    gate = threading.Event()
-    kept: list[int] = []
+def test_an_interrupted_commit_leaves_nobody_waiting() -> None:
+    """Ctrl-C in the caller that commits for others: they are told that nothing is known, and may ask again."""
+    entered, opened = threading.Event(), threading.Event()
 
     def commit(batch: Sequence[int]) -> list[int]:
-        gate.wait(10)
-        kept.extend(batch)
+        if 0 in batch:
+            entered.set()
+            assert opened.wait(10)
+        if 1 in batch:
+            raise KeyboardInterrupt
         return list(batch)
 
-    group = GroupCommit(commit, wait_seconds=0.05)
-    first, second = group.put(1), group.put(2)
-    assert first.cancel()
-    gate.set()
-    assert second.result(10) == 2
-    group.close()
-    assert kept == [1, 2]  # handed in is handed in
+    group: GroupCommit[int, int] = GroupCommit(commit)
+    with ThreadPoolExecutor(4) as pool:
+        first = pool.submit(group.commit, 0)
+        assert entered.wait(10)
+        others = [pool.submit(group.commit, n) for n in (1, 2)]
+        gathered(group, 2)
+        opened.set()
+        assert first.result(10) == 0
+        said = [type(f.exception(10)) for f in others]
+    assert sorted(kind.__name__ for kind in said) == ["KeyboardInterrupt", "RuntimeError"]
+    assert group.commit(5) == 5

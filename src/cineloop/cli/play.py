@@ -102,12 +102,15 @@ def recommend(
 @play.command()
 @click.argument("title")
 @click.option("-k", type=click.IntRange(1), default=10, show_default=True, help="How many.")
+@click.option("--territory", help="ISO 3166-1 alpha-2: without what editors block there, too.")
 @json_option
-def similar(title: str, k: int, as_json: bool) -> None:
-    """The titles nearest to TITLE (an id, or a name as shown)."""
+def similar(title: str, k: int, territory: str | None, as_json: bool) -> None:
+    """The titles nearest to TITLE (an id, or a name as shown), without what editors block."""
+    from cineloop.play.brief import HomeRequest
     from cineloop.play.recommend import similar_titles
 
-    found, rows = similar_titles(opened(), title, k)
+    where = HomeRequest(profile="anyone", territory=territory).territory
+    found, rows = similar_titles(opened(), title, k, territory=where)
     if as_json:
         print_json({"title": found, "similar": rows.to_dicts()})
         return

@@ -37,9 +37,11 @@ def serve(host: str, port: int, workers: int, open_reads: bool, explore: bool) -
     if find_spec("fastapi") is None or find_spec("uvicorn") is None:
         raise MissingExtra("fastapi and uvicorn", extra="web", why="the server")
     import uvicorn
+    from uvicorn.supervisors import Multiprocess
 
     from cineloop.cli.show import opened
     from cineloop.web.settings import LOOPBACK, workspace_token
+    from cineloop.web.sockets import address
 
     studio = opened()
     token, made = workspace_token(studio.folder)
@@ -53,23 +55,31 @@ def serve(host: str, port: int, workers: int, open_reads: bool, explore: bool) -
     told |= {
         f"CINELOOP_SERVE_{name.upper()}": named[name] or "" for name in ("registry", "records", "events")
     }
+    if workers > 1:  # several threads a worker would only take the cores from each other
+        told |= {name: os.environ.get(name, "1") for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     os.environ.update(told)  # how the workers, which are processes of their own, are told
     studio.close()
     if made:
         click.echo(f"a token was made, in {studio.folder / 'token'}", err=True)
-    click.echo(
-        f"http://{host}:{port} serves {studio.folder} with {workers} worker{'s' if workers > 1 else ''}",
-        err=True,
-    )
-    with tempfile.TemporaryDirectory(prefix="cineloop-metrics-") as figures:
+    with (
+        address(host, port) as listening,
+        tempfile.TemporaryDirectory(prefix="cineloop-metrics-") as figures,
+    ):
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = figures
-        uvicorn.run(
+        port = listening.getsockname()[1]
+        click.echo(
+            f"http://{host}:{port} serves {studio.folder} with {workers} worker{'s' if workers > 1 else ''}",
+            err=True,
+        )
+        config = uvicorn.Config(
             "cineloop.web.worker:app",
             factory=True,
-            host=host,
-            port=port,
             workers=workers,
             log_config=None,
             access_log=False,
             server_header=False,
         )
+        if workers > 1:
+            Multiprocess(config, sockets=[listening]).run()
+        else:
+            uvicorn.Server(config).run(sockets=[listening])

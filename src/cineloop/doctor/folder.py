@@ -7,20 +7,25 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from cineloop.doctor.finding import Finding
+from cineloop.doctor.finding import Finding, Level
 from cineloop.doctor.requirements import PACKAGE
 from cineloop.errors import InputError
 from cineloop.guard import Records
 from cineloop.lab import Lab
 from cineloop.lab.training import hashes, runs_folder
 from cineloop.store import Store
-from cineloop.store.compaction import compacted
+from cineloop.store.compaction import compacted, restored, settled
 from cineloop.store.events import EventLog
 from cineloop.store.lock import held_by
 from cineloop.store.migrate import FORMAT
 from cineloop.store.snapshot import Snapshot
 from cineloop.studio import moment_of
 
+LONG = timedelta(days=7)  # after which events that are in the tables need not lie in the log too
+MOVED = (
+    "stop the service, put the database back into the cluster it came from, and there: cineloop data compact; "
+    "or raise the new cluster's count above that transaction, as PostgreSQL's manual says of pg_resetwal"
+)
 AHEAD = timedelta(minutes=5)  # how far the event log lets a client's clock run before ours
 
 
@@ -48,7 +53,7 @@ def workspace(
         found += [*_parts(store, full), *_quarantine(store, head), *_clock(head, now)]
     found += _runs(store.folder, registry, full)
     found += _audit(store.folder, records)
-    found += _events(store.folder, events, head)
+    found += _events(store.folder, events, head, now)
     return found
 
 
@@ -235,7 +240,7 @@ def _audit(folder: Path, url: str | None) -> Iterator[Finding]:
         yield Finding("guard", "wrong", str(bad), _reach("--records", url, file))
 
 
-def _events(folder: Path, url: str | None, head: Snapshot | None) -> Iterator[Finding]:
+def _events(folder: Path, url: str | None, head: Snapshot | None, now: datetime) -> Iterator[Finding]:
     file = folder / "events.sqlite"
     if url is None and not file.exists():
         yield Finding("events", "ok", "no events yet")
@@ -243,12 +248,25 @@ def _events(folder: Path, url: str | None, head: Snapshot | None) -> Iterator[Fi
     try:
         log = EventLog(file, url)
         try:
-            waiting = log.count(compacted(head)) if head is not None else log.count()
+            whole = log.count()
+            waiting = log.count(compacted(head)) if head is not None else whole
+            elsewhere = None if head is None else restored(head, log)
+            old = None if head is None else settled(head, now - LONG)
+            stale = 0 if old is None else whole - log.count(old)
         finally:
             log.database.close()
     except (InputError, ImportError) as bad:
         yield Finding("events", "wrong", str(bad), _reach("--events", url, file))
         return
+    if elsewhere is not None:
+        level: Level = "wrong" if elsewhere.behind else "note"
+        cure = MOVED if elsewhere.behind else "none needed; the next compaction notes the new cluster"
+        yield Finding("events", level, str(elsewhere), cure)
+    if stale:
+        what = (
+            f"{stale} events have been in the tables for more than {LONG.days} days, and lie in the log too"
+        )
+        yield Finding("events", "note", what, "cineloop data prune")
     if waiting:
         yield Finding("events", "note", f"{waiting} events wait to be taken into the tables", "cineloop turn")
     else:

@@ -7,6 +7,7 @@ pseudonym; the key that leads back lies in one row, and deleting that row cuts t
 from __future__ import annotations
 
 import hmac
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import sqlalchemy as sa
 
 from cineloop.guard.decision import Decision
 from cineloop.guard.exclusions import Exclusions
-from cineloop.store.database import Database, insert_once
+from cineloop.store.database import Compiled, Database, insert_once
 
 META = sa.MetaData()
 
@@ -56,6 +57,19 @@ OBJECTIONS = sa.Table(
 )
 
 
+_LAST = Compiled(
+    sa.select(OBJECTIONS.c.seq, OBJECTIONS.c.member, OBJECTIONS.c.at)
+    .order_by(OBJECTIONS.c.seq.desc())
+    .limit(1)
+)
+_NEWEST = sa.select(sa.func.max(OBJECTIONS.c.seq)).group_by(OBJECTIONS.c.member)
+_OBJECTORS = sa.select(OBJECTIONS.c.member).where(OBJECTIONS.c.seq.in_(_NEWEST), OBJECTIONS.c.stands)
+_KEY = Compiled(sa.select(PSEUDONYMS.c.key).where(PSEUDONYMS.c.member == sa.bindparam("of")))
+_AUDITED = Compiled(
+    sa.insert(AUDIT).values({c.name: sa.bindparam(c.name) for c in AUDIT.c if c.name != "seq"})
+)
+
+
 @dataclass(frozen=True)
 class Entry:
     """One decision to be audited: whom it is about, and what to keep of the answer, without the member."""
@@ -70,6 +84,7 @@ class Records:
 
     def __init__(self, file: Path, url: str | None = None) -> None:
         self.database = Database.at(file, url, "the audit", META)
+        self._objectors: tuple[tuple[Any, ...] | None, frozenset[str]] = (None, frozenset())
 
     def pseudonym(self, member: str) -> str:
         """The member's pseudonym, 32 hex digits; made at first sight, different after an erasure."""
@@ -85,9 +100,12 @@ class Records:
 
     def write(self, entries: Sequence[Entry]) -> None:
         """Commit decisions, all or none, in one transaction: on the disk when it returns."""
+        rows = [_row(entry) for entry in entries]  # before the transaction: other writers wait for it
         with self.database.writing() as db:
             subjects = _pseudonyms(db, [e.subject for e in entries if e.subject is not None])
-            db.execute(sa.insert(AUDIT), [_row(entry, subjects) for entry in entries])
+            for row, entry in zip(rows, entries, strict=True):
+                row["subject"] = None if entry.subject is None else subjects[entry.subject]
+            _AUDITED.run(db, *rows)
 
     def audit(self, *, last: int = 20, member: str | None = None) -> Sequence[dict[str, Any]]:
         """The newest audit rows first; of one member by the pseudonym they have now."""
@@ -104,11 +122,15 @@ class Records:
             db.execute(sa.insert(OBJECTIONS).values(member=member, at=now, stands=stands))
 
     def objectors(self) -> frozenset[str]:
-        """Members whose last word is an objection."""
-        newest = sa.select(sa.func.max(OBJECTIONS.c.seq)).group_by(OBJECTIONS.c.member)
-        query = sa.select(OBJECTIONS.c.member).where(OBJECTIONS.c.seq.in_(newest), OBJECTIONS.c.stands)
-        with self.database.reading() as db:
-            return frozenset(db.scalars(query))
+        """Members whose last word is an objection. The whole is read again only after another word was said."""
+        # a row's number alone could be another row's after an erasure; its moment can't
+        found = self.database.rows(_LAST)
+        if not found:
+            return frozenset()
+        if self._objectors[0] != found[0]:
+            with self.database.reading() as db:
+                self._objectors = (found[0], frozenset(db.scalars(_OBJECTORS)))
+        return self._objectors[1]
 
     def exclusions(self) -> Exclusions:
         """Whom no model may learn from: those who object to profiling."""
@@ -118,28 +140,36 @@ class Records:
 def _pseudonyms(db: sa.Connection, members: Sequence[str]) -> dict[str, str]:
     """member -> pseudonym, in this transaction; keys are made for those who have none."""
     wanted = sorted(set(members))
-    query = sa.select(PSEUDONYMS.c.member, PSEUDONYMS.c.key).where(PSEUDONYMS.c.member.in_(wanted))
-    keys: dict[str, bytes] = {row.member: row.key for row in db.execute(query)}
-    fresh = [{"member": member, "key": os.urandom(32)} for member in wanted if member not in keys]
+    keys = _keys(db, wanted)
+    fresh: list[dict[str, Any]] = [
+        {"member": member, "key": os.urandom(32)} for member in wanted if member not in keys
+    ]
     if fresh:
         insert_once(db, PSEUDONYMS, fresh)
-    if len(keys) < len(wanted):  # another process may have been first: the key in the table counts
-        keys = {row.member: row.key for row in db.execute(query)}
+        keys |= _keys(db, [row["member"] for row in fresh])  # of two processes the first one's counts
     return {m: hmac.new(keys[m], m.encode(), "sha256").hexdigest()[:32] for m in wanted}
 
 
-def _row(entry: Entry, subjects: dict[str, str]) -> dict[str, Any]:
+def _keys(db: sa.Connection, members: Sequence[str]) -> dict[str, bytes]:
+    if len(members) > 8:  # of a few, one at a time is quicker
+        query = sa.select(PSEUDONYMS.c.member, PSEUDONYMS.c.key).where(PSEUDONYMS.c.member.in_(members))
+        return {row.member: row.key for row in db.execute(query)}
+    found = {member: _KEY.run(db, {"of": member}).scalar() for member in members}
+    return {member: bytes(key) for member, key in found.items() if key is not None}
+
+
+def _row(entry: Entry) -> dict[str, Any]:
     decision = entry.decision
+    uncertainty = decision.uncertainty
     return {
         "decision": decision.id,
         "at": decision.at.isoformat(),
         "action": decision.action,
-        "subject": None if entry.subject is None else subjects[entry.subject],
         "allowed": decision.verdict.allowed,
-        "verdict": decision.verdict.model_dump(mode="json"),
-        "made_by": [part.model_dump(mode="json") for part in decision.made_by],
-        "inputs": decision.inputs.model_dump(mode="json"),
-        "uncertainty": None if decision.uncertainty is None else decision.uncertainty.model_dump(mode="json"),
-        "record": entry.record,
+        "verdict": decision.verdict.model_dump_json(),
+        "made_by": json.dumps([part.model_dump(mode="json") for part in decision.made_by]),
+        "inputs": decision.inputs.model_dump_json(),
+        "uncertainty": None if uncertainty is None else uncertainty.model_dump_json(),
+        "record": json.dumps(entry.record),
         "supersedes": decision.supersedes,
     }

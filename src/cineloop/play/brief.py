@@ -13,6 +13,7 @@ class HomeRequest(BaseModel):
 
     `as_of` defaults to the last moment the log knows. `territory`, `max_age` and `genres` filter every row;
     `profiling=False` gives the home that any member would get, made without looking at their history.
+    `rows` is at most how many rows, from the top; None: all there are.
     `contributions` is how many parts of a score a reason carries. `explore` gives one place of the member's first
     row of unseen titles, `explore_position` from 0, to a title drawn evenly from the `explore_pool` that rank next,
     so that later experiments can learn from the log; a home without profiling has no such place.
@@ -26,6 +27,7 @@ class HomeRequest(BaseModel):
     max_age: Annotated[int, Field(ge=0, le=120)] | None = None
     genres: tuple[str, ...] | None = None
     channel: str = "svod"
+    rows: Annotated[int, Field(ge=1, le=100)] | None = None
     row_length: Annotated[int, Field(ge=1, le=100)] = 10
     profiling: bool = True
     contributions: Annotated[int, Field(ge=0)] = 3

@@ -15,7 +15,7 @@ from cineloop.play.page import compose
 from cineloop.play.past import Past, Touch, past
 from cineloop.play.rows import Setting
 from cineloop.play.shelf import Shelf, shelf
-from cineloop.studio import Answer, Question, Studio
+from cineloop.studio import Answer, Pending, Question, Studio
 
 EVIDENCE = 50  # past titles that a decision names
 
@@ -33,7 +33,17 @@ def home(
     shelf's snapshot; `rng` draws the explored title. A profile never heard of gets a home too. Raises `Denied` where
     the policy refuses: a profiled home for a member who objects to profiling.
     """
-    ready = on or shelf(studio, request.as_of)
+    return prepare(studio, request, on or shelf(studio, request.as_of), fresh, rng).commit()
+
+
+def prepare(
+    studio: Studio,
+    request: HomeRequest,
+    ready: Shelf,
+    fresh: Sequence[Touch] = (),
+    rng: Generator | None = None,
+) -> Pending[Home]:
+    """The page, decided and not committed yet: `home` for callers that don't wait for the disk."""
     question = Question(
         request=Request(
             "play.home",
@@ -48,7 +58,7 @@ def home(
         watermark=ready.watermark,
         brief=request.model_dump(mode="json", exclude={"profile"}),
     )
-    return studio.decide(question, lambda: unaudited(ready, request, fresh, rng))
+    return studio.prepare(question, lambda: unaudited(ready, request, fresh, rng))
 
 
 def unaudited(
@@ -57,12 +67,16 @@ def unaudited(
     """The page before anyone has decided it: for `home`, and for warming a shelf up."""
     who = ready.past(request.profile, list(fresh)) if request.profiling else _nobody(ready, request.profile)
     rows, parts = compose(Setting(ready, who, request, ready.scores(who)), rng or np.random.default_rng())
+    by_editors = (
+        MadeBy(kind="rule", ref="cineloop.play.editorial", part="pins, boosts, blocks and own rows"),
+    )
     evidence = parts.total()[:EVIDENCE]
     return Answer(
         value=Home(profile=request.profile, profiling=request.profiling, rows=tuple(rows)),
         made_by=(
             MadeBy(kind="run", ref=ready.run.id, part="ranking and similar titles"),
             MadeBy(kind="rule", ref="cineloop.play.trending", part="trending now"),
+            *(by_editors if ready.hand(request.territory) else ()),
         ),
         record=[{"row": r.kind, "titles": [card.title for card in r.cards]} for r in rows],
         evidence=tuple(

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
 from cineloop.play.editorial import Pin
 from cineloop.play.home import Card, Reason, Row
 from cineloop.play.past import FINISHED
 from cineloop.play.reasons import Parts
-from cineloop.play.rows import Draft, Setting, drafts, editors
+from cineloop.play.rows import Draft, Setting, best, drafts, editors
 from cineloop.play.shelf import Mask, Places
 
 _SPARE = 12  # candidates beyond a row's length, for those that share a name
@@ -72,15 +72,15 @@ def _choose(setting: Setting, rng: Generator) -> Iterator[_Chosen]:
     shelf, request = setting.shelf, setting.request
     free = shelf.allowed(request).copy()
     unseen = np.ones(len(free), np.bool_)
-    unseen[setting.places(sorted(setting.past.touched))] = False
+    unseen[setting.places(setting.past.touched)] = False
     open_again = np.ones(len(free), np.bool_)
-    open_again[setting.places(sorted({*setting.past.unfinished, *setting.past.turned_down}))] = False
+    open_again[setting.places({*setting.past.unfinished, *setting.past.turned_down})] = False
     fitting = {"unseen": unseen, "rewatch": open_again, "unfinished": np.ones(len(free), np.bool_)}
     explore = request.explore and request.profiling
     usual, ours = deque(drafts(setting)), deque(editors(setting))
     kept = _Kept.of(setting, [*usual, *ours], unseen)
     shown = 0
-    while usual or ours:
+    while (usual or ours) and (request.rows is None or shown < request.rows):
         due = bool(ours) and (not usual or (ours[0].at is not None and ours[0].at <= shown))
         draft = (ours if due else usual).popleft()
         explores = explore and draft.chooses == "unseen" and draft.among is not None
@@ -169,7 +169,7 @@ def _take(setting: Setting, draft: Draft, fits: Mask, length: int) -> _Chosen:
         order = draft.listed[fits[draft.listed]]
     else:
         assert draft.among is not None
-        order = best(setting.ranked, fits & draft.among, length + _SPARE)
+        order = _ranked(setting, fits & draft.among, length + _SPARE)
     names, places = set(), []
     for place in order.tolist():
         name = setting.shelf.named[place]
@@ -179,6 +179,13 @@ def _take(setting: Setting, draft: Draft, fits: Mask, length: int) -> _Chosen:
             if len(places) == length:
                 break
     return _Chosen(draft, places)
+
+
+def _ranked(setting: Setting, among: Mask, k: int) -> Places:
+    """The k that rank highest among some: out of those that lead on the whole, where enough of them fit."""
+    leading = setting.leading
+    fits = leading[among[leading]]
+    return fits[:k] if len(fits) >= k else best(setting.ranked, among, k)
 
 
 def _draw(setting: Setting, draft: Draft, fits: Mask, made: _Chosen, rng: Generator) -> _Chosen:
@@ -195,38 +202,16 @@ def _draw(setting: Setting, draft: Draft, fits: Mask, made: _Chosen, rng: Genera
     return _Chosen(draft, [*certain[:at], drawn, *certain[at:]], drawn=at, pool=len(pool))
 
 
-def best(scores: NDArray[np.float32], among: Mask, k: int) -> Places:
-    """Places of the k highest scores among some, the highest first, equal ones in the order of their places.
-
-    >>> best(np.array([1, 3, 3, 2], np.float32), np.array([True, True, True, False]), 2).tolist()
-    [1, 2]
-    """
-    places = np.flatnonzero(among)
-    found = scores[places]
-    if len(places) > k:
-        least = np.partition(found, len(found) - k)[len(found) - k]
-        above = np.flatnonzero(found > least)
-        equal = np.flatnonzero(found == least)[: k - len(above)]
-        kept = np.concatenate([above, equal])
-        places, found = places[kept], found[kept]
-    return places[np.lexsort((places, -found))]
-
-
 def _card(setting: Setting, place: int, draft: Draft, reason: Reason, propensity: float = 1.0) -> Card:
-    catalogue, title = setting.shelf.catalogue, str(setting.shelf.titles[place])
-    play = catalogue.next_to_play(title, setting.past.watched.get(title, {}), FINISHED)
+    title, name, year, episodic = setting.shelf.facts[place]
+    play, play_name = title, name
+    if episodic:
+        catalogue = setting.shelf.catalogue
+        play = catalogue.next_to_play(title, setting.past.watched.get(title, {}), FINISHED)
+        play_name = catalogue.name(play)
     score: float | None = float(setting.scores[place])
     if draft.values is not None:
         score = draft.values.get(place)
-    elif draft.chooses != "unseen" or not np.isfinite(setting.scores[place]):
+    elif draft.chooses != "unseen" or score == -math.inf:
         score = None
-    return Card(
-        title=title,
-        name=catalogue.name(title),
-        year=catalogue.year(title),
-        play=play,
-        play_name=catalogue.name(play),
-        score=score,
-        reason=reason,
-        propensity=propensity,
-    )
+    return Card(title, name, year, play, play_name, score, reason, propensity)

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from cineloop.errors import InputError
 from cineloop.lab.histories import Histories
 from cineloop.play.brief import HomeRequest
-from cineloop.play.shelf import Shelf, shelf
+from cineloop.play.shelf import Places, Shelf, shelf
 from cineloop.studio import Studio
 
 ANYTHING = HomeRequest(profile="anyone")
@@ -38,15 +39,36 @@ def recommended(
 
 
 def similar_titles(
-    studio: Studio, asked: str, k: int, on: Shelf | None = None
+    studio: Studio, asked: str, k: int, on: Shelf | None = None, territory: str | None = None
 ) -> tuple[dict[str, str], pl.DataFrame]:
-    """The title asked for (by id, or by a name that only one title has) and rows (rank, title, name, score)."""
+    """The title asked for (by id, or by a name that only one title has) and rows (rank, title, name, score).
+
+    What editors block everywhere, or in `territory`, is left out.
+    """
     ready = on or shelf(studio)
     title = _found(ready, asked)
-    rows = _named(ready, ready.model.similar([title], k).frame())
-    return {"title": title, "name": ready.catalogue.name(title)}, rows.select(
+    places, scores = nearest(ready, title, k, territory)
+    near = [str(ready.titles[place]) for place in places.tolist()]
+    ranks = pl.Series("rank", range(1, len(near) + 1), dtype=pl.Int32)
+    rows = pl.DataFrame([ranks, pl.Series("title", near, dtype=pl.String), pl.Series("score", scores)])
+    return {"title": title, "name": ready.catalogue.name(title)}, _named(ready, rows).select(
         "rank", "title", "name", "score"
     )
+
+
+def nearest(
+    on: Shelf, title: str, k: int, territory: str | None = None
+) -> tuple[Places, NDArray[np.float32]]:
+    """(places, nearness) of up to k titles nearest to one, less what editors block there."""
+    gone = blocked(on, territory)
+    places, scores = on.similar(title, k + len(gone))
+    kept = np.flatnonzero(~np.isin(places, gone))[:k]
+    return places[kept], scores[kept]
+
+
+def blocked(on: Shelf, territory: str | None = None) -> Places:
+    """Places of what editors block everywhere, or in a territory, and of what shares its name and year."""
+    return np.unique(on.alike(on.known(on.hand(territory).blocked)))
 
 
 def _found(ready: Shelf, asked: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -20,6 +20,7 @@ from cineloop.play.shelf import Mask, Places, Shelf
 ANCHORS = 2  # rows of "because you liked X"
 GENRES = 3  # rows of a genre
 AGAIN = 30  # days after which a finished title may be offered again
+_LEADING = 500  # of the highest ranked, sorted once for all rows of a page
 _PRIOR = 5.0  # liked titles' worth of the members' common taste in a member's genre shares
 
 Explain = Callable[[int, Parts], Reason]
@@ -54,7 +55,12 @@ class Setting:
         ranked[places] += (np.log(factors) * spread).astype(np.float32)
         return ranked
 
-    def places(self, titles: list[str] | tuple[str, ...]) -> Places:
+    @cached_property
+    def leading(self) -> Places:
+        """(m,) the places that rank highest of all that the model ranks: most rows find what they need here."""
+        return best(self.ranked, self.shelf.shown, _LEADING)
+
+    def places(self, titles: Iterable[str]) -> Places:
         """Places of the titles that can be shown, in their order."""
         found = (self.shelf.place.get(title) for title in titles)
         return np.array([place for place in found if place is not None], np.int64)
@@ -86,6 +92,23 @@ class Draft:
         """Whether a pin that names this row means this draft; only what a member has not seen is pinned."""
         called = (self.kind, self.name, self.heading, TOP if self.kind == "popular" else None)
         return self.chooses == "unseen" and row in called
+
+
+def best(scores: NDArray[np.float32], among: Mask, k: int) -> Places:
+    """Places of the k highest scores among some, the highest first, equal ones in the order of their places.
+
+    >>> best(np.array([1, 3, 3, 2], np.float32), np.array([True, True, True, False]), 2).tolist()
+    [1, 2]
+    """
+    places = np.flatnonzero(among)
+    found = scores[places]
+    if len(places) > k:
+        least = np.partition(found, len(found) - k)[len(found) - k]
+        above = np.flatnonzero(found > least)
+        equal = np.flatnonzero(found == least)[: k - len(above)]
+        kept = np.concatenate([above, equal])
+        places, found = places[kept], found[kept]
+    return places[np.lexsort((places, -found))]
 
 
 def drafts(setting: Setting) -> Iterator[Draft]:
@@ -210,8 +233,9 @@ def _of_genre(setting: Setting, genre: str, share: float | None) -> Explain:
     text = f"{genre} is {share:.0%} of what you liked, {shelf.genre_share[genre]:.0%} of what members like"
 
     def explain(place: int, parts: Parts) -> Reason:
-        why = by_history(shelf, place, parts, setting.request.contributions)
-        return Reason("genre", text, why.contributions)
+        if not parts.explains(place):
+            return Reason("genre", text)
+        return Reason("genre", text, parts.contributions(shelf, place, setting.request.contributions))
 
     return explain
 

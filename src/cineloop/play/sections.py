@@ -82,8 +82,11 @@ def quality_section(compared: Sequence[Comparison]) -> Section:
     return Section("quality", "How good, on held-out plays", Markup(body))
 
 
-def gate_section(studio: Studio, contest: Contest) -> Section:
-    """Whether the chosen recipe went live, on which evidence, and the runs there are."""
+def gate_section(studio: Studio, contest: Contest, *, kept: bool = False) -> Section:
+    """Whether the chosen recipe went live, on which evidence, and the runs there are.
+
+    `kept`: the very run that was chosen was live already, so nothing changed.
+    """
     rows = [
         (s.contender, f.mean, f.low, f.high)
         for s in in_order(contest.validation)
@@ -104,6 +107,7 @@ def gate_section(studio: Studio, contest: Contest) -> Section:
         .get_template("gate.html")
         .render(
             contest=contest,
+            said="Kept" if kept else "Promoted" if contest.verdict.promoted else "Refused",
             plot=Markup(plot),
             runs=[r for r in studio.lab.runs() if r.as_of == contest.run.as_of],
             live=None if live is None else live.id,

@@ -15,6 +15,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy import sparse
 
 from cineloop.errors import InputError
 from cineloop.lab.histories import Strings
@@ -24,6 +25,7 @@ from cineloop.lab.view import TrainingView
 from cineloop.play.available import allowed_titles
 from cineloop.play.brief import HomeRequest
 from cineloop.play.editorial import Editorial, Hand
+from cineloop.play.models.ranking import Ranker, compressed
 from cineloop.play.past import Past, Touch, past
 from cineloop.play.prepared import Prepared, prepare
 from cineloop.play.series import Catalogue
@@ -71,6 +73,12 @@ class Shelf:
         return {str(title): i for i, title in enumerate(self.titles)}
 
     @cached_property
+    def facts(self) -> list[tuple[str, str, int | None, bool]]:
+        """Of each place the title, its name and year, and whether it has episodes."""
+        c = self.catalogue
+        return [(t, c.name(t), c.year(t), bool(c.episodes(t))) for t in map(str, self.titles)]
+
+    @cached_property
     def shown(self) -> Mask:
         """(n,) whether the model ranks the title."""
         return self.column >= 0
@@ -104,10 +112,31 @@ class Shelf:
         total = sum(weight.values()) or 1.0
         return {genre: w / total for genre, w in weight.items()}
 
+    @cached_property
+    def _learned(self) -> tuple[dict[str, int], Places, Places]:
+        """title -> column of the model; and the places of what it learned beside their columns."""
+        places = np.flatnonzero(self.shown)
+        return {str(t): i for i, t in enumerate(self.model.titles)}, places, self.column[places]
+
+    def history(self, who: Past) -> sparse.csr_array:
+        """(1, m) the confidences of what a member liked, in the columns of the model."""
+        learned, liked = self._learned[0], who.liked
+        columns = np.array([learned.get(title, -1) for title in liked.catalogue], np.int64)
+        confidence = np.zeros(len(columns), np.float32)
+        confidence[liked.items] = liked.confidence
+        kept = columns >= 0  # ascending, as the catalogue's and the model's titles are
+        bounds = np.array([0, np.count_nonzero(kept)])
+        return compressed(bounds, columns[kept], confidence[kept], (1, len(self.model.titles)))
+
     def scores(self, who: Past) -> NDArray[np.float32]:
         """(n,) the model's scores for a member; minus infinity where it never learned the title."""
+        if isinstance(self.model, Ranker):
+            scores = self.model.scores(self.history(who))[0]
+        else:
+            scores = self.model.score(who.liked)[0]
+        _, places, columns = self._learned
         found = np.full(len(self.titles), -np.inf, np.float32)
-        found[self.shown] = self.model.score(who.liked)[0][self.column[self.shown]]
+        found[places] = scores[columns]
         return found
 
     def past(self, profile: str, fresh: list[Touch] | None = None) -> Past:

@@ -170,7 +170,7 @@ def _turn(
     outcome: Outcome = "promoted" if contest.verdict.promoted else "refused"
     if live is not None and live.id == run.id:
         outcome = "kept"
-    reported = _report(studio, contest)
+    reported = _report(studio, contest, outcome)
     reached("report")
     stages = [
         ("judge", "done", f"{contest.chosen} chosen among {len(asked.contenders)}, by {asked.metric}"),
@@ -275,15 +275,15 @@ def _gate(studio: Studio, asked: _Asked, judged: Judged, run: Run) -> Contest:
     return contest_of(judged, run, verdict)
 
 
-def _report(studio: Studio, contest: Contest) -> tuple[str, str]:
+def _report(studio: Studio, contest: Contest, outcome: Outcome) -> tuple[str, str]:
     path = studio.folder / "report.html"
-    said = "promoted" if contest.verdict.promoted else "refused"
+    said = "kept, since this very run was live already" if outcome == "kept" else outcome
     summary = f"{contest.chosen} was chosen on validation days and {said}: {contest.verdict.why}."
     try:
         sections = [
             log_section(studio),
             quality_section([contest.validation, contest.test]),
-            gate_section(studio, contest),
+            gate_section(studio, contest, kept=outcome == "kept"),
         ]
     except MissingExtra as missing:  # the turn counts without its pictures
         return "skipped", str(missing)

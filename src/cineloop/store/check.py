@@ -11,14 +11,22 @@ import polars as pl
 import pyarrow as pa
 
 from cineloop.errors import InputError
-from cineloop.store.schema import EDITORIAL_KINDS, FEEDBACK_KINDS, PLAY_KINDS, TABLES, TITLE_KINDS, Table
+from cineloop.store import schema
+from cineloop.store.schema import TABLES, Table
 
-KINDS = {
-    "plays": PLAY_KINDS,
-    "feedback": FEEDBACK_KINDS,
-    "titles": TITLE_KINDS,
-    "editorial": EDITORIAL_KINDS,
+WORDS = {
+    ("plays", "kind"): schema.PLAY_KINDS,
+    ("feedback", "kind"): schema.FEEDBACK_KINDS,
+    ("titles", "kind"): schema.TITLE_KINDS,
+    ("editorial", "kind"): schema.EDITORIAL_KINDS,
+    ("credits", "role"): schema.CREDIT_ROLES,
+    ("productions", "role"): schema.PRODUCTION_ROLES,
+    ("grosses", "period"): schema.GROSS_PERIODS,
 }
+"""Columns that hold one of a few words."""
+
+AMOUNTS = ("seconds", "confidence", "runtime", "minimum_age", "budget", "hours", "views", "gross", "theatres")
+"""Columns that hold an amount: finite and not below zero."""
 
 
 class Broken(NamedTuple):
@@ -118,12 +126,13 @@ def _build(spec: Table) -> Iterator[_Rule]:
             )
             if pa.types.is_string(field.type):
                 yield _Rule(field.name, pl.col(field.name) != "", f"{spec.doc(field.name)}; it is required")
-    if spec.name in KINDS:
-        yield _Rule("kind", pl.col("kind").is_in(KINDS[spec.name]), "one of " + ", ".join(KINDS[spec.name]))
     names = spec.columns
+    for name in names:
+        if words := WORDS.get((spec.name, name)):
+            yield _Rule(name, pl.col(name).is_in(words), "one of " + ", ".join(words))
     if "completion" in names:
         yield _Rule("completion", pl.col("completion").is_between(0, 1), "a share from 0 to 1")
-    for name in ("seconds", "confidence", "runtime", "minimum_age"):
+    for name in AMOUNTS:
         if name in names:
             sound = (pl.col(name) >= 0) & pl.col(name).cast(pl.Float64).is_finite()
             yield _Rule(name, sound, "a finite number, 0 or more")
@@ -141,8 +150,19 @@ def _build(spec: Table) -> Iterator[_Rule]:
         )
     if "starts_at" in names:
         yield _Rule("ends_at", pl.col("ends_at") > pl.col("starts_at"), "later than starts_at")
+    for name in ("billing", "rank"):
+        if name in names:
+            yield _Rule(name, pl.col(name) >= 1, "a place from 1")
     if spec.name == "editorial":
         yield from _editorial()
+    if spec.name == "engagement":
+        yield _Rule(
+            "territory", pl.col("territory").str.contains("^[A-Z]{2}$"), "ISO 3166-1 alpha-2, as in DE"
+        )
+        told = pl.any_horizontal(pl.col("hours", "views", "rank").is_not_null())
+        yield _Rule("hours", told, "hours, views or a rank")
+    if spec.name == "grosses":
+        yield from _grosses()
     yield _Rule(
         "supersedes", pl.col("supersedes").str.contains("^[0-9a-f]{32}$"), "a row id of 32 hex digits"
     )
@@ -162,3 +182,11 @@ def _editorial() -> Iterator[_Rule]:
     yield _Rule("factor", pl.col("factor").is_between(0.1, 10), "a number from 0.1 to 10")
     yield _Rule("position", pl.col("position") >= 0, "a place from 0")
     yield _Rule("territory", pl.col("territory").str.contains("^[A-Z]{2}$"), "ISO 3166-1 alpha-2, as in DE")
+
+
+def _grosses() -> Iterator[_Rule]:
+    """What a sum taken at the box office needs."""
+    market = pl.col("territory").str.contains("^([A-Z]{2}|domestic|international)$")
+    yield _Rule("territory", market, "ISO 3166-1 alpha-2, domestic or international")
+    yield _Rule("currency", pl.col("currency").str.contains("^[A-Z]{3}$"), "ISO 4217, as in USD")
+    yield _Rule("previews", pl.col("previews").is_between(0, pl.col("gross")), "from 0 to the gross")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
@@ -22,11 +26,15 @@ _SETUP_LOCK = 0x63696E65  # any number that only this platform asks PostgreSQL t
 class Database:
     """An open database. Any number of processes may hold one; each write is one transaction, synced.
 
-    `what` names it in errors: "the registry", "the audit".
+    `what` names it in errors: "the registry", "the audit". `queue` is a file beside a SQLite one that its writers lock
+    to wait in: SQLite's own waiting is sleeping ever longer, so that the unlucky one of several waits for long.
     """
 
     engine: sa.Engine
     what: str
+    queue: Path | None = None
+    _asking: list[sqlite3.Connection] = field(default_factory=list, repr=False, compare=False)
+    _own: threading.local = field(default_factory=threading.local, repr=False, compare=False)
 
     @classmethod
     def at(cls, file: Path, url: str | None, what: str, tables: sa.MetaData) -> Self:
@@ -35,7 +43,8 @@ class Database:
         InputError where it does not answer; MissingExtra without psycopg.
         """
         fresh = url is None and not file.exists()
-        database = cls(open_database(url or f"sqlite:///{file}"), what)
+        queue = file.with_name(f".{file.name}.queue") if url is None else None
+        database = cls(open_database(url or f"sqlite:///{file}"), what, queue)
         with database.writing() as db:
             if db.dialect.name == "postgresql":  # two first openers would race to create the tables
                 db.execute(sa.text("SELECT pg_advisory_xact_lock(:n)"), {"n": _SETUP_LOCK})
@@ -53,14 +62,46 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
         """One transaction: all of it is on the disk when this ends, or nothing."""
-        with self._answers(), self.engine.connect() as db:
+        with self._answers(), self._turn(), self.engine.connect() as db:
             db = db.execution_options(writes=True)
             with db.begin():
                 yield db
 
+    def rows(self, statement: Compiled, **values: Any) -> list[tuple[Any, ...]]:
+        """What one statement finds, for what every request asks: a SQLite file is read without a pool between."""
+        if self.queue is None:
+            with self.reading() as db:
+                return [tuple(row) for row in statement.run(db, values)]
+        text, given = statement.text(self.engine.dialect, values)
+        with self._answers():
+            if not hasattr(self._own, "connection"):
+                self._own.connection = sqlite3.connect(str(self.engine.url.database), check_same_thread=False)
+                _settle(self._own.connection, None)
+                self._asking.append(self._own.connection)
+            found: list[tuple[Any, ...]] = self._own.connection.execute(text, given).fetchall()
+            return found
+
     def close(self) -> None:
         """Let go of the connections."""
         self.engine.dispose()
+        while self._asking:
+            self._asking.pop().close()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Wait until no other writer of this file is at work; the system ends a turn with its process."""
+        try:
+            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
+            handle = None if self.queue is None else os.open(self.queue, flags, 0o644)
+        except OSError:  # a folder that can't be written to: the database says so in its own words
+            handle = None
+        try:
+            if handle is not None:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            if handle is not None:
+                os.close(handle)
 
     @contextmanager
     def _answers(self) -> Iterator[None]:
@@ -70,9 +111,39 @@ class Database:
         except sa.exc.DatabaseError as bad:
             if isinstance(bad, sa.exc.IntegrityError | sa.exc.ProgrammingError):
                 raise
-            said = str(bad.orig).strip().splitlines() or ["no reason given"]
-            where = self.engine.url.render_as_string()  # without the password
-            raise InputError(f"{self.what} does not answer: {said[0]}", file=where) from bad
+            raise self._silent(bad.orig) from bad
+        except sqlite3.DatabaseError as bad:
+            raise self._silent(bad) from bad
+
+    def _silent(self, bad: BaseException | None) -> InputError:
+        said = str(bad).strip().splitlines() or ["no reason given"]
+        where = self.engine.url.render_as_string()  # without the password
+        return InputError(f"{self.what} does not answer: {said[0]}", file=where)
+
+
+class Compiled:
+    """A statement turned into text once a dialect, for what every request asks: looking it up costs more than it does.
+
+    Values go to the driver as they are: text, numbers and bytes, JSON as text.
+    """
+
+    def __init__(self, statement: sa.Select[Any] | sa.Insert | sa.Update) -> None:
+        self._statement = statement
+        self._texts: dict[str, tuple[str, Sequence[str] | None, Mapping[str, Any]]] = {}
+
+    def run(self, db: sa.Connection, *values: Mapping[str, Any]) -> sa.CursorResult[Any]:
+        """Run it with the values of its parameters, once for each mapping."""
+        made = [self.text(db.dialect, each) for each in values or ({},)]
+        return db.exec_driver_sql(made[0][0], [given for _, given in made] if len(made) > 1 else made[0][1])
+
+    def text(self, dialect: sa.Dialect, values: Mapping[str, Any]) -> tuple[str, Any]:
+        """The statement in a driver's words, and the values as it takes them."""
+        if dialect.name not in self._texts:
+            made = self._statement.compile(dialect=dialect)
+            self._texts[dialect.name] = (str(made), made.positiontup, made.params)
+        text, order, fixed = self._texts[dialect.name]
+        named = {**fixed, **values}
+        return text, named if order is None else tuple([named[n] for n in order])
 
 
 def open_database(url: str) -> sa.Engine:

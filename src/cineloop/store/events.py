@@ -20,7 +20,8 @@ import sqlalchemy as sa
 
 from cineloop.errors import InputError
 from cineloop.store.check import check, conform
-from cineloop.store.database import Database
+from cineloop.store.database import Compiled, Database
+from cineloop.store.plainly import plainly_sound
 from cineloop.store.schema import TABLES
 
 META = sa.MetaData()
@@ -42,6 +43,18 @@ EVENTS = sa.Table(
     sa.Index("events_in_order", "tx", "seq"),
     sqlite_autoincrement=True,
 )
+
+_C = EVENTS.c
+_FRESH = Compiled(
+    sa.select(_C.key, _C.table, _C.profile, _C.payload, _C.received_at)
+    .where(_C.profile == sa.bindparam("of"), _C.tx >= sa.bindparam("after"))
+    .order_by(_C.tx.desc(), _C.seq.desc())
+    .limit(sa.bindparam("most"))
+)
+_KNOWN = Compiled(sa.select(_C.digest).where(_C.key == sa.bindparam("of")))
+_STORED = ("tx", "key", "table", "profile", "payload", "digest", "received_at")
+_INSERT = Compiled(sa.insert(EVENTS).values({name: sa.bindparam(name) for name in _STORED}))
+_NUMBERED = Compiled(sa.update(EVENTS).where(_C.tx == 0).values(tx=_C.seq))
 
 EventTable = Literal["plays", "feedback", "impressions"]
 LOGGED: tuple[EventTable, ...] = ("plays", "feedback", "impressions")
@@ -121,6 +134,10 @@ class EventLog:
         c = EVENTS.c
         known: dict[str, str] = {}
         keys = list(rows)
+        if len(keys) <= 16:  # of a few, one at a time is quicker
+            each = ((key, _KNOWN.run(db, {"of": key}).scalar()) for key in keys)
+            known = {key: digest for key, digest in each if digest is not None}
+            keys = []
         for start in range(0, len(keys), 500):  # databases limit the values of one statement
             found = sa.select(c.key, c.digest).where(c.key.in_(keys[start : start + 500]))
             known |= {row.key: row.digest for row in db.execute(found)}
@@ -129,10 +146,12 @@ class EventLog:
                 raise _used(key)
         fresh = [row for key, row in rows.items() if key not in known]
         if fresh:
-            tx: Any = sa.text("pg_current_xact_id()::text::bigint") if self._postgres else 0
-            db.execute(sa.insert(EVENTS).values(tx=tx), fresh)
-            if not self._postgres:
-                db.execute(sa.update(EVENTS).where(c.tx == 0).values(tx=c.seq))
+            if self._postgres:
+                tx: Any = sa.text("pg_current_xact_id()::text::bigint")
+                db.execute(sa.insert(EVENTS).values(tx=tx), fresh)
+            else:
+                _INSERT.run(db, *({"tx": 0, **row} for row in fresh))
+                _NUMBERED.run(db)
         return set(known)
 
     def horizon(self) -> Horizon:
@@ -166,15 +185,11 @@ class EventLog:
 
     def fresh(self, profile: str, after: Horizon | None, most: int = 1000) -> list[Event]:
         """A profile's newest committed events that no compaction up to `after` has taken, oldest first."""
-        c = EVENTS.c
-        query = (
-            sa.select(EVENTS)
-            .where(c.profile == profile, c.tx >= (after.tx if after else 0))
-            .order_by(c.tx.desc(), c.seq.desc())
-            .limit(most)
-        )
-        with self.database.reading() as db:
-            return [_event(row) for row in reversed(db.execute(query).all())]
+        rows = self.database.rows(_FRESH, of=profile, after=after.tx if after else 0, most=most)
+        return [
+            Event(key, table, profile, json.loads(payload), _EPOCH + timedelta(microseconds=received))
+            for key, table, profile, payload, received in reversed(rows)
+        ]
 
     def count(self, after: Horizon | None = None) -> int:
         """How many events no compaction up to `after` has taken."""
@@ -206,7 +221,8 @@ def checked(events: Sequence[Event]) -> list[Event]:
                 raise _refused(i, name, event.payload[name], ", ".join(sorted(columns)))
         _timed(i, event)
     for table in LOGGED:
-        mine = [(i, event.row()) for i, event in enumerate(events) if event.table == table]
+        rows = [(i, event.row()) for i, event in enumerate(events) if event.table == table]
+        mine = [(i, row) for i, row in rows if not plainly_sound(table, row)]
         if mine:
             _fits(table, mine)
     return list(events)

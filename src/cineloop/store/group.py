@@ -1,94 +1,93 @@
-"""Group commit: what many callers bring within a moment goes to the disk in one commit."""
+"""Group commit: what many callers bring at the same time goes to the disk in one commit."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from queue import Empty, SimpleQueue
-from time import monotonic
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class GroupCommit(Generic[Item, Result]):
-    """One thread that commits what has gathered; each caller's future ends once its own item is committed.
+@dataclass(eq=False)
+class _Waiting(Generic[Item, Result]):
+    """One caller's item, and what came of it."""
 
-    `commit(items)` commits all or none and returns a result for each. Where it fails for several, each item is tried
-    by itself, so that one that can't be committed takes no other with it. The thread starts with the first item.
+    item: Item
+    done: bool = False
+    results: list[Result] = field(default_factory=list)
+    failed: Exception | None = None
+
+
+class GroupCommit(Generic[Item, Result]):
+    """Whoever comes first commits, with all that gathered while the one before was committing.
+
+    A caller who is alone commits at once, in its own thread: nobody waits for company. `commit(items)` commits all or
+    none and returns a result for each. Where it fails for several, each item is tried by itself, so that one that
+    can't be committed takes no other with it.
 
     >>> group = GroupCommit(lambda items: [item * 2 for item in items])
-    >>> [group.put(n).result() for n in (1, 2)]
+    >>> [group.commit(n) for n in (1, 2)]
     [2, 4]
     >>> group.close()
     """
 
-    def __init__(
-        self,
-        commit: Callable[[Sequence[Item]], Sequence[Result]],
-        most: int = 512,
-        wait_seconds: float = 0.002,
-    ) -> None:
-        self._commit, self._most, self._wait = commit, most, wait_seconds
-        self._queue: SimpleQueue[tuple[Item, Future[Result]] | None] = SimpleQueue()
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._closed = False
+    def __init__(self, commit: Callable[[Sequence[Item]], Sequence[Result]], most: int = 512) -> None:
+        self._commit, self._most = commit, most
+        self._changed = threading.Condition()
+        self._waiting: list[_Waiting[Item, Result]] = []
+        self._busy = self._closed = False
 
-    def put(self, item: Item) -> Future[Result]:
-        """Hand an item in; the future's result means that it is committed. RuntimeError after `close`."""
-        future: Future[Result] = Future()
-        with self._lock:  # nothing may be queued behind the mark that ends the thread
+    def commit(self, item: Item) -> Result:
+        """The item's result, once it is committed, or the reason why it can't be. RuntimeError after `close`."""
+        mine: _Waiting[Item, Result] = _Waiting(item)
+        with self._changed:
             if self._closed:
                 raise RuntimeError("closed: nothing more is committed")
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
-                self._thread.start()
-            self._queue.put((item, future))
-        return future
+            self._waiting.append(mine)
+        while (gathered := self._turn(mine)) is not None:
+            try:
+                self._settle(gathered)
+            finally:
+                with self._changed:
+                    for each in gathered:
+                        each.done = True
+                    self._busy = False
+                    self._changed.notify_all()
+        if mine.failed is not None:
+            raise mine.failed
+        if not mine.results:  # whoever committed for us was interrupted
+            raise RuntimeError("not known to be committed: ask again")
+        return mine.results[0]
+
+    def _turn(self, mine: _Waiting[Item, Result]) -> list[_Waiting[Item, Result]] | None:
+        """What to commit once it is our turn; None once another caller has committed ours."""
+        with self._changed:
+            self._changed.wait_for(lambda: mine.done or not self._busy)
+            if mine.done:
+                return None
+            self._busy = True
+            gathered, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+            return gathered
 
     def close(self) -> None:
-        """Commit what was handed in, then end."""
-        with self._lock:
-            thread, closed, self._closed = self._thread, self._closed, True
-            if thread is not None and not closed:
-                self._queue.put(None)
-        if thread is not None:
-            thread.join()
+        """Take nothing more, and wait until all that was handed in is committed."""
+        with self._changed:
+            self._closed = True
+            while self._busy or self._waiting:
+                self._changed.wait()
 
-    def _run(self) -> None:
-        while True:
-            first = self._queue.get()
-            if first is None:
-                return
-            gathered, ended = [first], False
-            until = monotonic() + self._wait
-            while len(gathered) < self._most:
-                try:
-                    more = self._queue.get(timeout=max(0.0, until - monotonic()))
-                except Empty:
-                    break
-                if more is None:
-                    ended = True
-                    break
-                gathered.append(more)
-            self._settle(gathered)
-            if ended:
-                return
-
-    def _settle(self, gathered: list[tuple[Item, Future[Result]]]) -> None:
+    def _settle(self, gathered: Sequence[_Waiting[Item, Result]]) -> None:
         try:
-            results = self._commit([item for item, _ in gathered])
+            results = self._commit([each.item for each in gathered])
         except Exception as failed:
             if len(gathered) == 1:
-                if gathered[0][1].set_running_or_notify_cancel():
-                    gathered[0][1].set_exception(failed)
+                gathered[0].failed = failed
                 return
             for each in gathered:
                 self._settle([each])
             return
-        for (_, future), result in zip(gathered, results, strict=True):
-            if future.set_running_or_notify_cancel():  # else its caller has stopped waiting
-                future.set_result(result)
+        for each, result in zip(gathered, results, strict=True):
+            each.results.append(result)

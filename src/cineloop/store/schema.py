@@ -41,6 +41,11 @@ PLAY_KINDS = ("watch", "trailer", "preview", "live")
 EDITORIAL_KINDS = ("pin", "boost", "block", "row", "withdraw")
 CHANNELS = ("theatrical", "pvod", "tvod", "est", "svod", "avod", "free-tv")
 TITLE_KINDS = ("film", "series", "season", "episode", "game", "live")
+CREDIT_ROLES = ("director", "writer", "cast", "composer", "producer", "cinematographer", "editor", "creator")
+PRODUCTION_ROLES = ("production", "distribution")
+GROSS_PERIODS = ("day", "weekend", "week", "opening", "total")
+
+_MARKET = "ISO 3166-1 alpha-2; `domestic`: US and Canada; `international`: all else; null: the world"
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,72 @@ TITLES = _table(
     _field("certificate", pa.string(), "the certificate itself"),
     _field("language", pa.string(), "original language, ISO 639-1"),
     _field("runtime", pa.float64(), "minutes"),
+    _field("original_name", pa.string(), "the name in its own language, where it is another"),
+    _field("overview", pa.string(), "what it is about, as written before its release"),
+    _field("country", pa.string(), "first country of origin, in the source's words"),
+    _field("released", TIMESTAMP, "day of first release, its midnight in UTC"),
+    _field("budget", pa.float64(), "cost of production in US dollars of the time"),
+)
+
+NAMES = _table(
+    "names",
+    _field("title", pa.string(), "`source:id`", required=True),
+    _field("name", pa.string(), "another name it goes by", required=True),
+    _field("territory", pa.string(), "where, ISO 3166-1 alpha-2; null: anywhere"),
+    _field("language", pa.string(), "in which language, ISO 639-1 or as the source says"),
+)
+
+PEOPLE = _table(
+    "people",
+    _field("person", pa.string(), "`source:id`; the name where the source has no ids", required=True),
+    _field("name", pa.string(), "as credited", required=True),
+)
+
+CREDITS = _table(
+    "credits",
+    _field("title", pa.string(), "`source:id`", required=True),
+    _field("person", pa.string(), "`source:id`", required=True),
+    _field("role", pa.string(), f"one of {', '.join(CREDIT_ROLES)}", required=True),
+    _field("billing", pa.int32(), "place among those of the role, from 1"),
+)
+
+COMPANIES = _table(
+    "companies",
+    _field("company", pa.string(), "`source:id`; the name where the source has no ids", required=True),
+    _field("name", pa.string(), "as it calls itself", required=True),
+)
+
+PRODUCTIONS = _table(
+    "productions",
+    _field("title", pa.string(), "`source:id`", required=True),
+    _field("company", pa.string(), "`source:id`", required=True),
+    _field("role", pa.string(), f"one of {', '.join(PRODUCTION_ROLES)}", required=True),
+    _field("billing", pa.int32(), "place among those of the role, from 1"),
+)
+
+ENGAGEMENT = _table(
+    "engagement",
+    _field("title", pa.string(), "`source:id`", required=True),
+    _field("territory", pa.string(), "ISO 3166-1 alpha-2; null: the world"),
+    _field("starts_at", TIMESTAMP, "first moment of the period", required=True),
+    _field("ends_at", TIMESTAMP, "first moment after the period", required=True),
+    _field("hours", pa.float64(), "hours viewed in the period"),
+    _field("views", pa.float64(), "hours viewed over the running time, as the source counts"),
+    _field("chart", pa.string(), "the list it stands on, where the source is one"),
+    _field("rank", pa.int32(), "its place on that list, from 1"),
+)
+
+GROSSES = _table(
+    "grosses",
+    _field("title", pa.string(), "`source:id`", required=True),
+    _field("territory", pa.string(), _MARKET),
+    _field("period", pa.string(), f"one of {', '.join(GROSS_PERIODS)}", required=True),
+    _field("starts_at", TIMESTAMP, "first moment of the period; null: its release"),
+    _field("ends_at", TIMESTAMP, "first moment after the period; null: its whole run"),
+    _field("gross", pa.float64(), "box office of the period, in `currency` of the time", required=True),
+    _field("currency", pa.string(), "ISO 4217", required=True),
+    _field("theatres", pa.int32(), "theatres that showed it"),
+    _field("previews", pa.float64(), "the part of `gross` that came from previews before the first day"),
 )
 
 RELEASES = _table(
@@ -151,4 +222,10 @@ EDITORIAL = _table(
     _field("note", pa.string(), "why, for colleagues; members never see it"),
 )
 
-TABLES: dict[str, Table] = {t.name: t for t in (PLAYS, FEEDBACK, IMPRESSIONS, TITLES, RELEASES, EDITORIAL)}
+TABLES: dict[str, Table] = {
+    t.name: t
+    for t in (
+        *(PLAYS, FEEDBACK, IMPRESSIONS, TITLES, RELEASES, EDITORIAL),
+        *(NAMES, PEOPLE, CREDITS, COMPANIES, PRODUCTIONS, ENGAGEMENT, GROSSES),
+    )
+}

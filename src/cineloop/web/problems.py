@@ -68,6 +68,13 @@ def _input(request: Request, bad: Exception) -> Response:
     status = 422
     if bad.field == "play/home":
         status = 503
+    elif "does not answer" in bad.what:
+        # nothing is wrong with the request: it is to be sent again; where the database lies is nobody's business
+        answer = problem(
+            503, "nothing can be kept at the moment", bad.what, accepted="the same, a little later"
+        )
+        answer.headers["Retry-After"] = "5"
+        return answer
     elif bad.what.startswith(("no such", "unknown")):
         status = 404
     elif "used before" in bad.what:

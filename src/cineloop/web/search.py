@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,10 +39,10 @@ class Names:
         places = {gram: np.array(each, np.int64) for gram, each in found.items()}
         return cls(titles, names, shelf.liked_by, places, sizes)
 
-    def search(self, query: str, k: int) -> list[tuple[str, float]]:
+    def search(self, query: str, k: int, without: Collection[str] = ()) -> list[tuple[str, float]]:
         """(title, how well it fits from 0 to 1), best first: the name itself, its beginning, then what is near.
 
-        Of names that fit alike the more liked stands first.
+        Of names that fit alike the more liked stands first. Titles of `without` are left out.
         """
         asked = folded(query)
         grams = trigrams(asked)
@@ -65,8 +65,9 @@ class Names:
             elif f" {asked}" in name:
                 fit[place] = max(fit[place], 0.9)
         kept = np.flatnonzero(fit >= LEAST)
-        order = kept[np.lexsort((kept, -self.popularity[kept], -np.round(fit[kept], 6)))][:k]
-        return [(self.titles[i], float(fit[i])) for i in order]
+        order = kept[np.lexsort((kept, -self.popularity[kept], -np.round(fit[kept], 6)))][: k + len(without)]
+        found = ((self.titles[i], float(fit[i])) for i in order)
+        return [(title, fits) for title, fits in found if title not in without][:k]
 
 
 def folded(name: str) -> str:

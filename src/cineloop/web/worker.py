@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -10,6 +11,8 @@ from fastapi import FastAPI
 from cineloop.web import logs
 from cineloop.web.app import create_app
 from cineloop.web.settings import Settings
+
+SWITCH = 0.0005  # seconds
 
 
 def _told(name: str) -> str | None:
@@ -19,6 +22,9 @@ def _told(name: str) -> str | None:
 def app() -> FastAPI:
     """The app of this process."""
     logs.configure()
+    # a page takes a few milliseconds of this interpreter: by default another thread, which only has to hand a commit
+    # on, would wait five for its turn
+    sys.setswitchinterval(SWITCH)
     return create_app(
         Settings(
             workspace=Path(os.environ["CINELOOP_SERVE_WORKSPACE"]),

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -57,6 +58,11 @@ class ALSModel(Ranker):
     gram: Factors
     loss: Loss
 
+    @cached_property
+    def length(self) -> Scores:
+        """(m,) of the titles' vectors, kept off zero."""
+        return np.asarray(np.maximum(np.linalg.norm(self.factors, axis=1), np.float32(1e-12)))
+
     def fold_in(self, history: sparse.csr_array) -> Factors:
         """(n, f) the vector of each history of a block (n, m): where the loss is least, the titles' fixed."""
         from cineloop.play.models.als_kernels import refine
@@ -75,9 +81,10 @@ class ALSModel(Ranker):
 
     def nearness(self, columns: NDArray[np.int64]) -> Scores:
         """Cosine of the titles' vectors."""
-        length = np.maximum(np.linalg.norm(self.factors, axis=1), np.float32(1e-12))
-        unit = self.factors / length[:, None]
-        return np.asarray(unit[columns] @ unit.T, dtype=np.float32)
+        asked = self.factors[columns] / self.length[columns, None]
+        near = asked @ self.factors.T
+        near /= self.length
+        return np.asarray(near, dtype=np.float32)
 
     def parts(self, history: sparse.csr_array, columns: NDArray[np.int64]) -> NDArray[np.float64]:
         """c_h y_j' W y_h for each past title h, W the history's own inverse (Hu et al., section 5)."""

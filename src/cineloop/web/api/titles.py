@@ -9,12 +9,17 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 
 from cineloop.errors import InputError
+from cineloop.play.recommend import blocked, nearest
 from cineloop.play.shelf import Shelf
 from cineloop.web.api.health import Serving
 from cineloop.web.problems import documented
 
 router = APIRouter(prefix="/v1", tags=["titles"])
 Title = Annotated[str, Path(min_length=1, max_length=200, examples=["ml-100k:100"])]
+Territory = Annotated[
+    str | None,
+    Query(pattern="^[A-Z]{2}$", description="Where it is asked: what editors block there is left out too."),
+]
 
 
 class Known(BaseModel):
@@ -64,8 +69,9 @@ def titles(
     genre: Annotated[str | None, Query(description="Only titles of this genre.")] = None,
     offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    territory: Territory = None,
 ) -> Page:
-    """The titles that can be shown, in the order of their ids."""
+    """The titles that can be shown, in the order of their ids, less what editors block."""
     shelf = live.shelf()
     places = np.arange(len(shelf.titles))
     if genre is not None:
@@ -74,6 +80,7 @@ def titles(
             accepted = ", ".join(shelf.of_genre)
             raise InputError("is no title's genre", field="genre", value=genre, accepted=accepted)
         places = np.flatnonzero(kept[genre.casefold()])
+    places = places[~np.isin(places, blocked(shelf, territory))]
     shown = [_known(shelf, str(shelf.titles[place])) for place in places[offset : offset + limit]]
     return Page(total=len(places), titles=shown)
 
@@ -85,11 +92,19 @@ def one_title(title: Title, live: Serving) -> Known:
 
 
 @router.get("/titles/{title}/similar", responses=documented(404, 422, 503))
-def similar(title: Title, live: Serving, limit: Annotated[int, Query(ge=1, le=100)] = 10) -> Nearest:
-    """The titles that the live model holds nearest to this one; none where it never learned it."""
+def similar(
+    title: Title,
+    live: Serving,
+    limit: Annotated[int, Query(ge=1, le=100)] = 10,
+    territory: Territory = None,
+) -> Nearest:
+    """The titles that the live model holds nearest to this one, less what editors block.
+
+    None where it never learned the title.
+    """
     shelf = live.shelf()
     _known(shelf, title)
-    near, scores = shelf.similar(title, 100)
+    near, scores = nearest(shelf, title, 100, territory)
     found = zip(near.tolist()[:limit], scores.tolist(), strict=False)
     return Nearest(title=title, similar=[_near(shelf, str(shelf.titles[p]), s) for p, s in found])
 
@@ -99,10 +114,13 @@ def search(
     live: Serving,
     q: Annotated[str, Query(min_length=1, max_length=200, examples=["gofather"])],
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    territory: Territory = None,
 ) -> Found:
-    """Titles whose name is meant by what was typed: "gofather" finds The Godfather."""
+    """Titles whose name is meant by what was typed, less what editors block: "gofather" finds The Godfather."""
     shelf = live.shelf()
-    return Found(query=q, found=[_near(shelf, title, fit) for title, fit in live.names().search(q, limit)])
+    gone = {str(shelf.titles[place]) for place in blocked(shelf, territory).tolist()}
+    found = live.names().search(q, limit, gone)
+    return Found(query=q, found=[_near(shelf, title, fit) for title, fit in found])
 
 
 def _known(shelf: Shelf, title: str) -> Known:

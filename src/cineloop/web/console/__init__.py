@@ -12,7 +12,8 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
-from cineloop.web.console import data, decisions, front, profiles, runs, search, titles
+from cineloop.web.console import data, decisions, front, profiles, runs, search, sign_in, titles
+from cineloop.web.console.kept import Kept
 from cineloop.web.console.pages import Kind, not_found
 from cineloop.web.live import Live
 
@@ -21,11 +22,11 @@ STATIC = Path(__file__).with_name("static")
 
 def mount(app: FastAPI, live: Live) -> None:
     """Add the console's pages and files to the app; `/` leads to them."""
-    app.state.live = live
+    app.state.live, app.state.kept = live, Kept()
     app.mount("/console/static", StaticFiles(directory=STATIC), name="console-static")
     router = APIRouter(route_class=Kind, include_in_schema=False)
     router.add_api_route("/", lambda: RedirectResponse("/console"), methods=["GET"])
-    for family in (front, profiles, titles, runs, data, search, decisions):
+    for family in (front, profiles, titles, runs, data, search, decisions, sign_in):
         family.add(router)
     router.add_api_route("/console/{rest:path}", not_found, methods=["GET"])
     app.include_router(router)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
@@ -15,6 +12,8 @@ from cineloop.lab.run import Run
 from cineloop.lab.statistics import Interval
 from cineloop.play.shelf import HOME
 from cineloop.studio import Studio
+from cineloop.web.console.kept import Kept, kept_of
+from cineloop.web.console.last_turn import last_turn
 from cineloop.web.console.pages import page, studio_of
 
 BEHAVIOUR = ("plays", "feedback", "impressions")
@@ -59,16 +58,16 @@ def front(request: Request) -> Response:
         since=next(
             (p.at for p in reversed(history) if live and p.run == live.id and p.action != "refuse"), None
         ),
-        standing=standing(studio, live, history),
+        standing=standing(studio, live, history, kept_of(request)),
         history=history[::-1][:5],
         labels={run.id: run.label for run in runs},
         runs=runs[::-1][:5],
         ingestions=sorted(snapshot.ingestions, key=lambda i: i.ingested_at, reverse=True)[:5],
-        turn=newest_turn(studio.folder),
+        turn=last_turn(studio.folder),
     )
 
 
-def standing(studio: Studio, live: Run | None, history: list[Promotion]) -> Standing | None:
+def standing(studio: Studio, live: Run | None, history: list[Promotion], kept: Kept) -> Standing | None:
     """How the live run did on its test days; None where it went live without evidence or the scores are gone."""
     shown = [p for p in history if live is not None and p.run == live.id and p.difference is not None]
     if not shown:
@@ -78,28 +77,10 @@ def standing(studio: Studio, live: Run | None, history: list[Promotion]) -> Stan
         return None
     try:
         ours, theirs = (studio.lab.evaluation(e) for e in (said.evaluation, said.against))
-        first, second = studio.lab.table([ours, theirs], [said.metric])
+        metrics = [said.metric]
+        first, second = kept.once(
+            ("standing", ours.id, theirs.id, said.metric), lambda: studio.lab.table([ours, theirs], metrics)
+        )
     except InputError:
         return None
     return Standing(said.metric, ours.contender, theirs.contender, first.score, second.score, said.difference)
-
-
-def newest_turn(folder: Path) -> dict[str, Any] | None:
-    """What the record of the turn that began last says in plain values; None where there is no readable one."""
-    found = []
-    for path in sorted((folder / "turns").glob("*.json")):
-        try:
-            said = json.loads(path.read_bytes())
-        except (OSError, ValueError):
-            continue
-        if (
-            isinstance(said, dict) and path.name != "begun.json"
-        ):  # that one is still at work, or was interrupted
-            found.append((str(said.get("began_at", "")), path.stem, said))
-    if not found:
-        return None
-    _, record, said = max(found, key=lambda each: each[:2])
-    plain = {
-        k.replace("_", " "): v for k, v in said.items() if isinstance(v, (str, int, float)) and k != "id"
-    }
-    return {"record": record} | plain

@@ -20,6 +20,7 @@ from cineloop.errors import InputError
 from cineloop.guard import Denied
 from cineloop.play.shelf import Shelf
 from cineloop.studio import Studio, moment_of
+from cineloop.web.console.sessions import signed_in
 from cineloop.web.live import Live
 
 HUES, CUTS = 24, 6
@@ -106,12 +107,13 @@ def templates() -> Environment:
     made.filters |= {
         "day": day,
         "moment": moment,
+        "said_at": said_at,
         "count": lambda n: f"{n:,}",
         "enc": lambda text: quote(str(text), safe=":"),
         "hue": hue,
         "cut": cut,
     }
-    made.globals["places"] = PLACES
+    made.globals |= {"places": PLACES, "signed_in": signed_in.get}
     return made
 
 
@@ -158,6 +160,18 @@ def moment(value: Any) -> str:
     """
     at = _at(value)
     return f"{at.day} {at:%b %Y, %H:%M} UTC"
+
+
+def said_at(value: str) -> str:
+    """A moment out of a file that may have been edited: as a date and time, or as it stands.
+
+    >>> said_at("2026-03-02T08:05:00+00:00"), said_at("lately")
+    ('2 Mar 2026, 08:05 UTC', 'lately')
+    """
+    try:
+        return moment(value)
+    except ValueError:
+        return value
 
 
 def _sorry(status: int, heading: str, text: str, href: str, link: str) -> Response:

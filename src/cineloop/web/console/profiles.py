@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from urllib.parse import quote
 
 import numpy as np
@@ -16,7 +17,9 @@ from cineloop.play.brief import HomeRequest
 from cineloop.play.decide import home
 from cineloop.play.past import touch_of
 from cineloop.play.shelf import Shelf
+from cineloop.store import Snapshot
 from cineloop.studio import Studio
+from cineloop.web.console.kept import kept_of
 from cineloop.web.console.pages import Missing, page, shelf_of, studio_of
 
 SAMPLE = 24
@@ -36,7 +39,13 @@ def profiles(request: Request, id: str = "") -> Response:
     """Look a profile up, or take one of a sample."""
     if id.strip():
         return RedirectResponse(f"/console/profiles/{quote(id.strip()[:200], safe=':')}", 303)
-    return page("profiles.html", "profiles", "Profiles", sample=sample(studio_of(request)))
+    studio = studio_of(request)
+    # an objection counts at once: who objects is a part of the key
+    snapshot, objectors = studio.store.head(), frozenset(studio.guard.objectors())
+    shown = kept_of(request).once(
+        ("sample", snapshot.id, objectors), lambda: sampled(snapshot, objectors, SAMPLE)
+    )
+    return page("profiles.html", "profiles", "Profiles", sample=shown)
 
 
 def sample(studio: Studio, most: int = SAMPLE) -> list[tuple[str, int]]:
@@ -44,8 +53,11 @@ def sample(studio: Studio, most: int = SAMPLE) -> list[tuple[str, int]]:
 
     Whoever objects to profiling is left out.
     """
-    snapshot = studio.store.head()
-    objectors = studio.guard.objectors()
+    return sampled(studio.store.head(), studio.guard.objectors(), most)
+
+
+def sampled(snapshot: Snapshot, objectors: Collection[str], most: int) -> list[tuple[str, int]]:
+    """`sample` of a snapshot, less those who object."""
     rows = pl.concat([snapshot.scan(name).select("account", "profile") for name in ("plays", "feedback")])
     member = pl.coalesce("profile", "account")
     counted = (

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from markupsafe import Markup
 
 from cineloop.errors import InputError, MissingExtra
-from cineloop.lab.evaluation import Evaluation
+from cineloop.lab import Lab
+from cineloop.lab.evaluation import Cell, Evaluation
 from cineloop.lab.plots import interval_plot
 from cineloop.play.report import protocol_title
 from cineloop.play.shelf import HOME
+from cineloop.web.console.kept import kept_of
 from cineloop.web.console.pages import Missing, page, studio_of
 
 METRICS = ("ndcg@100", "ndcg@10", "recall@20")
@@ -81,8 +83,21 @@ def compare(request: Request, e: Annotated[list[str] | None, Query()] = None) ->
                     href="/console/runs", link="Choose evaluations")  # fmt: skip
     shared = [m for m in judged[0].metrics if all(m in each.metrics for each in judged)]
     metrics = [m for m in METRICS if m in shared] or shared[:3]
-    cells = lab.table(judged, metrics, judged[0])
     names = distinct(judged)
+    # evaluations are named by their content; the intervals of their means come from thousands of resamples
+    key = ("compared", tuple(each.id for each in judged), tuple(metrics))
+    cells, means, differences = kept_of(request).once(key, lambda: drawn(lab, judged, metrics, names))
+    return page(
+        "compare.html", "runs", "Compared", judged=judged, metrics=metrics, names=names, protocol=described(judged[0]),
+        cells={(c.evaluation, c.metric): c for c in cells}, means=means, differences=differences,
+    )  # fmt: skip
+
+
+def drawn(
+    lab: Lab, judged: Sequence[Evaluation], metrics: Sequence[str], names: Mapping[str, str]
+) -> tuple[list[Cell], Markup, Markup]:
+    """Means and differences to the first, and both as plots."""
+    cells = lab.table(judged, metrics, judged[0])
     means = [
         (m, [(names[c.evaluation], c.score.mean, c.score.low, c.score.high) for c in cells if c.metric == m])
         for m in metrics
@@ -98,12 +113,12 @@ def compare(request: Request, e: Annotated[list[str] | None, Query()] = None) ->
         )
         for m in metrics
     ]
-    return page(
-        "compare.html", "runs", "Compared", judged=judged, metrics=metrics, names=names, protocol=described(judged[0]),
-        cells={(c.evaluation, c.metric): c for c in cells},
-        means=plot(means, label="Means with 95% intervals, a row an evaluation"),
-        differences=plot(differences, label=f"Paired differences to {names[judged[0].id]}", zero=True),
-    )  # fmt: skip
+    to = f"Paired differences to {names[judged[0].id]}"
+    return (
+        cells,
+        plot(means, label="Means with 95% intervals, a row an evaluation"),
+        plot(differences, label=to, zero=True),
+    )
 
 
 def distinct(judged: Sequence[Evaluation]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
+from cineloop.play.recommend import blocked
 from cineloop.web.console.pages import live_of, page, shelf_of
 from cineloop.web.console.profiles import NOTHING_LIVE
 from cineloop.web.console.titles import card
@@ -17,11 +18,16 @@ def add(router: APIRouter) -> None:
 
 
 def search(request: Request, q: str = "") -> Response:
-    """Titles whose name is meant by what was typed."""
+    """Titles whose name is meant by what was typed; apart from them those that editors block everywhere."""
     shelf = shelf_of(request)
     if shelf is None:
         return page("empty.html", "search", "Search", heading=NOTHING_LIVE[0], text=NOTHING_LIVE[1])
     asked = q.strip()[:200]
-    found = live_of(request).names().search(asked, FOUND) if asked else []
-    cards = [card(shelf, title) for title, _ in found if title in shelf.place]
-    return page("search.html", "search", f"Search: {asked}" if asked else "Search", q=asked, cards=cards)
+    places = blocked(shelf)
+    found = live_of(request).names().search(asked, FOUND + len(places)) if asked else []
+    gone = {str(shelf.titles[place]) for place in places.tolist()}
+    cards = [card(shelf, title) for title, _ in found if title in shelf.place and title not in gone]
+    held = [card(shelf, title) for title, _ in found if title in gone]
+    return page(
+        "search.html", "search", f"Search: {asked}" if asked else "Search", q=asked, cards=cards[:FOUND], held=held
+    )  # fmt: skip

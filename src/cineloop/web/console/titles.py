@@ -7,13 +7,16 @@ import polars as pl
 from fastapi import APIRouter, Request, Response
 from markupsafe import Markup
 
+from cineloop.play.recommend import blocked, nearest
 from cineloop.play.shelf import Shelf
 from cineloop.studio import Studio
+from cineloop.web.console.editors import block
 from cineloop.web.console.pages import Missing, page, shelf_of, studio_of, templates
 from cineloop.web.console.profiles import NOTHING_LIVE
 from cineloop.web.console.sections import TitleSection, provide, sections
 
 SHOWN, NEAR = 60, 12
+FEW = 12  # countries of a window that are named without being asked
 
 
 def add(router: APIRouter) -> None:
@@ -30,10 +33,11 @@ def titles(request: Request, genre: str = "") -> Response:
     if genre and genre not in shelf.of_genre:
         raise Missing("No such genre", f"No title is of “{genre[:60]}”.", "/console/titles", "All titles")
     places = np.flatnonzero(shelf.of_genre[genre]) if genre else np.arange(len(shelf.titles))
-    order = places[np.lexsort((places, -shelf.liked_by[places]))][:SHOWN]
+    order = places[np.lexsort((places, -shelf.liked_by[places]))][:SHOWN].tolist()
+    gone = set(blocked(shelf).tolist())
     return page(
         "titles.html", "titles", genre or "Titles", genre=genre, genres=list(shelf.of_genre), total=len(places),
-        cards=[card(shelf, str(shelf.titles[place])) for place in order],
+        cards=[card(shelf, str(shelf.titles[place]), "Blocked by editors" if place in gone else "") for place in order],
     )  # fmt: skip
 
 
@@ -54,7 +58,7 @@ def one(request: Request, title: str) -> Response:
     return page(
         "title.html", "titles", shelf.catalogue.name(title), card=card(shelf, title), facts=rows[0] if rows else {},
         rank=ranked, total=len(shelf.titles), learned=bool(shelf.column[place] >= 0), members=shelf.prepared.members,
-        sections=sections(studio, shelf, title),
+        sections=sections(studio, shelf, title), block=block(shelf, title),
     )  # fmt: skip
 
 
@@ -75,10 +79,10 @@ def neighbours(studio: Studio, shelf: Shelf, title: str) -> TitleSection | None:
     """The titles that the live model holds nearest, and what they have in common."""
     if shelf.column[shelf.place[title]] < 0:
         return None
-    near, scores = shelf.similar(title, NEAR)
+    near, scores = nearest(shelf, title, NEAR)
     mine = set(shelf.catalogue.genres(title))
     cards = []
-    for place, score in zip(near.tolist()[:NEAR], scores.tolist(), strict=False):
+    for place, score in zip(near.tolist(), scores.tolist(), strict=True):
         other = str(shelf.titles[place])
         shared = [g for g in shelf.catalogue.genres(other) if g in mine]
         liked = "Liked by much the same members"
@@ -105,6 +109,16 @@ def trend(studio: Studio, shelf: Shelf, title: str) -> TitleSection | None:
 @provide
 def availability(studio: Studio, shelf: Shelf, title: str) -> TitleSection | None:
     """Where and when it may be shown."""
-    windows = shelf.releases.filter(pl.col("title") == title).sort("channel", "territory").rows(named=True)
-    body = templates().get_template("windows.html").render(windows=windows, now=shelf.view.as_of)
+    known = shelf.releases.filter(pl.col("title") == title)
+    # an offer for the world but for some countries is a window each: told once, with its countries
+    windows = (
+        known.group_by("channel", "starts_at", "ends_at")
+        .agg(pl.col("territory").unique().sort(nulls_last=False))
+        .sort("channel", pl.col("territory").list.first(), "starts_at", "ends_at")
+    )
+    body = (
+        templates()
+        .get_template("windows.html")
+        .render(windows=windows.rows(named=True), now=shelf.view.as_of, few=FEW)
+    )
     return TitleSection("windows", "Availability", Markup(body))

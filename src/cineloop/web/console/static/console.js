@@ -42,6 +42,7 @@ if (found) {
     waiting = setTimeout(async () => {
       const mine = ++asked, url = `/console/search?q=${encodeURIComponent(box.value)}`;
       const answer = await fetch(url);
+      if (answer.status === 401) return location.reload();  // the session is over: the server asks to sign in
       if (!answer.ok) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       if (mine !== asked) return;
