@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
 from cineloop.errors import InputError
 from cineloop.store import Store
@@ -85,10 +84,7 @@ def test_a_full_disk_is_one_line_and_nothing_is_half_written(tmp_path: Path) -> 
     with log.database.engine.connect() as db:
         pages = int(db.exec_driver_sql("PRAGMA page_count").scalar_one())
 
-    def limit(connection: sa.Connection, most: int) -> None:
-        connection.exec_driver_sql(f"PRAGMA max_page_count = {most}")
-
-    sa.event.listen(log.database.engine, "begin", lambda db: limit(db, pages + 3))
+    log.database._connection().execute(f"PRAGMA max_page_count = {pages + 3}")
     with pytest.raises(InputError, match="the event log does not answer: .*full") as full:
         log.append([[play(f"{n}-{'x' * 100}") for n in range(2000)]])
     assert "\n" not in str(full.value)

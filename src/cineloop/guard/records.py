@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from cineloop.guard.decision import Decision
 from cineloop.guard.exclusions import Exclusions
-from cineloop.store.database import Compiled, Database, insert_once
+from cineloop.store.database import Compiled, Database, Run, insert_once_compiled
 
 META = sa.MetaData()
 
@@ -65,6 +65,7 @@ _LAST = Compiled(
 _NEWEST = sa.select(sa.func.max(OBJECTIONS.c.seq)).group_by(OBJECTIONS.c.member)
 _OBJECTORS = sa.select(OBJECTIONS.c.member).where(OBJECTIONS.c.seq.in_(_NEWEST), OBJECTIONS.c.stands)
 _KEY = Compiled(sa.select(PSEUDONYMS.c.key).where(PSEUDONYMS.c.member == sa.bindparam("of")))
+_NEW_KEY = insert_once_compiled(PSEUDONYMS)
 _AUDITED = Compiled(
     sa.insert(AUDIT).values({c.name: sa.bindparam(c.name) for c in AUDIT.c if c.name != "seq"})
 )
@@ -88,8 +89,8 @@ class Records:
 
     def pseudonym(self, member: str) -> str:
         """The member's pseudonym, 32 hex digits; made at first sight, different after an erasure."""
-        with self.database.writing() as db:
-            return _pseudonyms(db, [member])[member]
+        with self.database.quick() as run:
+            return _pseudonyms(run, [member])[member]
 
     def forget(self, member: str) -> bool:
         """Destroy the key of the member's pseudonym: what the audit holds of them leads nowhere now."""
@@ -101,11 +102,11 @@ class Records:
     def write(self, entries: Sequence[Entry]) -> None:
         """Commit decisions, all or none, in one transaction: on the disk when it returns."""
         rows = [_row(entry) for entry in entries]  # before the transaction: other writers wait for it
-        with self.database.writing() as db:
-            subjects = _pseudonyms(db, [e.subject for e in entries if e.subject is not None])
+        with self.database.quick() as run:
+            subjects = _pseudonyms(run, [e.subject for e in entries if e.subject is not None])
             for row, entry in zip(rows, entries, strict=True):
                 row["subject"] = None if entry.subject is None else subjects[entry.subject]
-            _AUDITED.run(db, *rows)
+            run(_AUDITED, *rows)
 
     def audit(self, *, last: int = 20, member: str | None = None) -> Sequence[dict[str, Any]]:
         """The newest audit rows first; of one member by the pseudonym they have now."""
@@ -137,25 +138,16 @@ class Records:
         return Exclusions(self.objectors())
 
 
-def _pseudonyms(db: sa.Connection, members: Sequence[str]) -> dict[str, str]:
+def _pseudonyms(run: Run, members: Sequence[str]) -> dict[str, str]:
     """member -> pseudonym, in this transaction; keys are made for those who have none."""
-    wanted = sorted(set(members))
-    keys = _keys(db, wanted)
-    fresh: list[dict[str, Any]] = [
-        {"member": member, "key": os.urandom(32)} for member in wanted if member not in keys
-    ]
-    if fresh:
-        insert_once(db, PSEUDONYMS, fresh)
-        keys |= _keys(db, [row["member"] for row in fresh])  # of two processes the first one's counts
-    return {m: hmac.new(keys[m], m.encode(), "sha256").hexdigest()[:32] for m in wanted}
-
-
-def _keys(db: sa.Connection, members: Sequence[str]) -> dict[str, bytes]:
-    if len(members) > 8:  # of a few, one at a time is quicker
-        query = sa.select(PSEUDONYMS.c.member, PSEUDONYMS.c.key).where(PSEUDONYMS.c.member.in_(members))
-        return {row.member: row.key for row in db.execute(query)}
-    found = {member: _KEY.run(db, {"of": member}).scalar() for member in members}
-    return {member: bytes(key) for member, key in found.items() if key is not None}
+    found: dict[str, str] = {}
+    for member in sorted(set(members)):
+        rows = run(_KEY, {"of": member})
+        if not rows:
+            run(_NEW_KEY, {"member": member, "key": os.urandom(32)})
+            rows = run(_KEY, {"of": member})  # of two processes the first one's counts
+        found[member] = hmac.new(bytes(rows[0][0]), member.encode(), "sha256").hexdigest()[:32]
+    return found
 
 
 def _row(entry: Entry) -> dict[str, Any]:

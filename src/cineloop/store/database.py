@@ -6,7 +6,7 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -72,14 +72,36 @@ class Database:
         if self.queue is None:
             with self.reading() as db:
                 return [tuple(row) for row in statement.run(db, values)]
-        text, given = statement.text(self.engine.dialect, values)
         with self._answers():
-            if not hasattr(self._own, "connection"):
-                self._own.connection = sqlite3.connect(str(self.engine.url.database), check_same_thread=False)
-                _settle(self._own.connection, None)
-                self._asking.append(self._own.connection)
-            found: list[tuple[Any, ...]] = self._own.connection.execute(text, given).fetchall()
-            return found
+            return statement.on(self._connection(), self.engine.dialect, values)
+
+    @contextmanager
+    def quick(self) -> Iterator[Run]:
+        """As `writing`, for compiled statements alone: `run(statement, *values)` gives what the last one finds."""
+        if self.queue is None:
+            with self.writing() as db:
+                yield lambda statement, *values: _found(statement.run(db, *values))
+            return
+        dialect = self.engine.dialect
+        with self._answers(), self._turn():
+            own = self._connection()
+            own.execute("BEGIN IMMEDIATE")
+            try:
+                yield lambda statement, *values: statement.on(own, dialect, *values)
+                own.execute("COMMIT")
+            except BaseException:
+                if own.in_transaction:
+                    own.execute("ROLLBACK")
+                raise
+
+    def _connection(self) -> sqlite3.Connection:
+        """This thread's own connection to the file."""
+        if not hasattr(self._own, "connection"):
+            self._own.connection = sqlite3.connect(str(self.engine.url.database), check_same_thread=False)
+            _settle(self._own.connection, None)
+            self._asking.append(self._own.connection)
+        own: sqlite3.Connection = self._own.connection
+        return own
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -113,6 +135,8 @@ class Database:
                 raise
             raise self._silent(bad.orig) from bad
         except sqlite3.DatabaseError as bad:
+            if isinstance(bad, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+                raise
             raise self._silent(bad) from bad
 
     def _silent(self, bad: BaseException | None) -> InputError:
@@ -121,29 +145,63 @@ class Database:
         return InputError(f"{self.what} does not answer: {said[0]}", file=where)
 
 
+Statement = sa.Select[Any] | sa.Insert | sa.Update
+
+
 class Compiled:
     """A statement turned into text once a dialect, for what every request asks: looking it up costs more than it does.
 
-    Values go to the driver as they are: text, numbers and bytes, JSON as text.
+    `other` is what it is called on PostgreSQL, where that differs. Values go to the driver as they are: text, numbers
+    and bytes, JSON as text.
     """
 
-    def __init__(self, statement: sa.Select[Any] | sa.Insert | sa.Update) -> None:
-        self._statement = statement
+    def __init__(self, statement: Statement, other: Statement | None = None) -> None:
+        self._statement, self._other = statement, other
         self._texts: dict[str, tuple[str, Sequence[str] | None, Mapping[str, Any]]] = {}
 
     def run(self, db: sa.Connection, *values: Mapping[str, Any]) -> sa.CursorResult[Any]:
         """Run it with the values of its parameters, once for each mapping."""
-        made = [self.text(db.dialect, each) for each in values or ({},)]
+        made = [self._text(db.dialect, each) for each in values or ({},)]
         return db.exec_driver_sql(made[0][0], [given for _, given in made] if len(made) > 1 else made[0][1])
 
-    def text(self, dialect: sa.Dialect, values: Mapping[str, Any]) -> tuple[str, Any]:
+    def on(
+        self, own: sqlite3.Connection, dialect: sa.Dialect, *values: Mapping[str, Any]
+    ) -> list[tuple[Any, ...]]:
+        """The same without a pool between; what the last one finds."""
+        found: list[tuple[Any, ...]] = []
+        for each in values or ({},):
+            text, given = self._text(dialect, each)
+            found = own.execute(text, given).fetchall()
+        return found
+
+    def _text(self, dialect: sa.Dialect, values: Mapping[str, Any]) -> tuple[str, Any]:
         """The statement in a driver's words, and the values as it takes them."""
         if dialect.name not in self._texts:
-            made = self._statement.compile(dialect=dialect)
+            chosen = (
+                self._other if dialect.name == "postgresql" and self._other is not None else self._statement
+            )
+            made = chosen.compile(dialect=dialect)
             self._texts[dialect.name] = (str(made), made.positiontup, made.params)
         text, order, fixed = self._texts[dialect.name]
         named = {**fixed, **values}
         return text, named if order is None else tuple([named[n] for n in order])
+
+
+Run = Callable[..., list[tuple[Any, ...]]]
+"""Runs a `Compiled` in a transaction."""
+
+
+def _found(result: sa.CursorResult[Any]) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in result] if result.returns_rows else []
+
+
+def insert_once_compiled(table: sa.Table) -> Compiled:
+    """A row unless one of its key is there, compiled."""
+    values: Any = {column.name: sa.bindparam(column.name) for column in table.c}
+    local, other = (
+        kind.insert(table).values(values).on_conflict_do_nothing() for kind in (sqlite, postgresql)
+    )
+    return Compiled(local, other)
 
 
 def open_database(url: str) -> sa.Engine:

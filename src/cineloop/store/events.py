@@ -120,8 +120,7 @@ class EventLog:
         rows, own = _by_key(batches)  # before the transaction: other writers wait for it
         for left in reversed(range(TRIES)):
             try:
-                with self.database.writing() as db:
-                    known = self._insert(db, rows)
+                known = self._take(rows)
                 break
             except (sa.exc.IntegrityError, InputError) as bad:
                 if left == 0 or not _raced(bad):
@@ -129,29 +128,29 @@ class EventLog:
         accepted = [len(keys - known) for keys in own]
         return [Appended(n, len(events) - n) for n, events in zip(accepted, batches, strict=True)]
 
+    def _take(self, rows: Mapping[str, dict[str, Any]]) -> set[str]:
+        """Commit the rows whose keys are not there; the keys that are."""
+        if not self._postgres:
+            with self.database.quick() as run:
+                found = ((key, run(_KNOWN, {"of": key})) for key in rows)
+                known = {key: digests[0][0] for key, digests in found if digests}
+                if fresh := _unknown(rows, known):
+                    run(_INSERT, *({"tx": 0, **row} for row in fresh))
+                    run(_NUMBERED)
+            return set(known)
+        with self.database.writing() as db:
+            return self._insert(db, rows)
+
     def _insert(self, db: sa.Connection, rows: Mapping[str, dict[str, Any]]) -> set[str]:
-        """Insert the rows whose keys are not there; the keys that are."""
-        c = EVENTS.c
+        """As `_take`, within a transaction on PostgreSQL."""
         known: dict[str, str] = {}
         keys = list(rows)
-        if len(keys) <= 16:  # of a few, one at a time is quicker
-            each = ((key, _KNOWN.run(db, {"of": key}).scalar()) for key in keys)
-            known = {key: digest for key, digest in each if digest is not None}
-            keys = []
         for start in range(0, len(keys), 500):  # databases limit the values of one statement
-            found = sa.select(c.key, c.digest).where(c.key.in_(keys[start : start + 500]))
-            known |= {row.key: row.digest for row in db.execute(found)}
-        for key, digest in known.items():
-            if rows[key]["digest"] != digest:
-                raise _used(key)
-        fresh = [row for key, row in rows.items() if key not in known]
-        if fresh:
-            if self._postgres:
-                tx: Any = sa.text("pg_current_xact_id()::text::bigint")
-                db.execute(sa.insert(EVENTS).values(tx=tx), fresh)
-            else:
-                _INSERT.run(db, *({"tx": 0, **row} for row in fresh))
-                _NUMBERED.run(db)
+            asked = sa.select(_C.key, _C.digest).where(_C.key.in_(keys[start : start + 500]))
+            known |= {row.key: row.digest for row in db.execute(asked)}
+        if fresh := _unknown(rows, known):
+            tx: Any = sa.text("pg_current_xact_id()::text::bigint")
+            db.execute(sa.insert(EVENTS).values(tx=tx), fresh)
         return set(known)
 
     def horizon(self) -> Horizon:
@@ -284,6 +283,14 @@ def _by_key(batches: Sequence[Sequence[Event]]) -> tuple[dict[str, dict[str, Any
                 raise _used(event.key)
         own.append(mine)
     return rows, own
+
+
+def _unknown(rows: Mapping[str, dict[str, Any]], known: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The rows to insert; InputError where a known key has another content."""
+    for key, digest in known.items():
+        if rows[key]["digest"] != digest:
+            raise _used(key)
+    return [row for key, row in rows.items() if key not in known]
 
 
 def _used(key: str) -> InputError:
