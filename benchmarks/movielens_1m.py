@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from cineloop.lab.heldout import write_heldout
-from cineloop.lab.recipe import make, recipes
+from cineloop.lab.recommender import rankers
 from cineloop.lab.splits import HeldOutMembers
 from cineloop.play.comparison import comparison
 from cineloop.play.evaluate import SIGNALS, evaluate
@@ -78,7 +78,7 @@ def main() -> None:
     view = studio.view()
     kept = studio.folder / "heldout-ml-1m.csv"
     write_heldout(CUT.folds(view, SIGNALS.interactions(view)), kept)
-    judged = evaluate(studio.lab, view, [make(name) for name in recipes()], CUT)
+    judged = evaluate(studio.lab, view, rankers(), CUT)
     compared = comparison(studio.lab, judged)
     print(described("cineloop", "numpy", "scipy", "numba"))
     print(f"held-out plays, kept: {kept}\n")

@@ -62,7 +62,7 @@ def evaluate(
     from cineloop.lab.external import read_lists
     from cineloop.lab.heldout import write_heldout as write
     from cineloop.lab.protocols import protocol
-    from cineloop.lab.recipe import make, recipes
+    from cineloop.lab.recommender import rankers
     from cineloop.play import evaluate as judging
     from cineloop.play.comparison import METRICS, comparison
 
@@ -70,7 +70,7 @@ def evaluate(
         raise click.UsageError("--knob goes with a single --recipe")
     if (cuts or write_heldout) and len(protocols) != 1:
         raise click.UsageError("--setting and --write-heldout go with a single --protocol")
-    contenders = [make(n, knob_values(settings)) for n in names or recipes()]
+    contenders = rankers({name: knob_values(settings) for name in names})
     judged = [protocol(n, knob_values(cuts) | {"stage": stage}) for n in protocols or DEFAULT]
     lists = None if external is None else read_lists(external)
     studio = opened()

@@ -95,12 +95,13 @@ def promote(
     live. Exit code 1 where the gate refuses.
     """
     from cineloop.lab.protocols import protocol
-    from cineloop.lab.recipe import make, recipes
+    from cineloop.lab.recipe import make
+    from cineloop.lab.recommender import rankers
     from cineloop.play.contend import contend
 
     if settings and len(names) != 1:
         raise click.UsageError("--knob goes with a single --recipe")
-    contenders = [make(n, knob_values(settings)) for n in names or recipes()]
+    contenders = rankers({name: knob_values(settings) for name in names})
     cut = protocol(named, knob_values(cuts))
     studio = opened()
     with progress(quiet=as_json) as say:

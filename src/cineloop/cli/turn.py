@@ -42,12 +42,13 @@ def turn(
     a log too short to judge by, is an answer and no error: the exit code is 0. It is 2 where a turn can't run.
     """
     from cineloop.lab.protocols import protocol
-    from cineloop.lab.recipe import make, recipes
+    from cineloop.lab.recipe import make
+    from cineloop.lab.recommender import rankers
     from cineloop.play.turn import turn as turned
 
     if settings and len(names) != 1:
         raise click.UsageError("--knob goes with a single --recipe")
-    contenders = [make(n, knob_values(settings)) for n in names or recipes()]
+    contenders = rankers({name: knob_values(settings) for name in names})
     cut = protocol(named, knob_values(cuts))
     studio = opened()
     try:

@@ -77,6 +77,15 @@ HOME_FOR_ITS_MEMBER = Rule(
     duties=("every title shown carries its reason",),
 )
 
+PITCH_WITH_EVIDENCE = Rule(
+    id="policy:pitch-with-evidence",
+    title="a title that does not exist yet may be judged on what was known on the day",
+    source="Cineloop's own policy",
+    effect="allow",
+    applies=lambda request: request.action.startswith("pitch."),
+    duties=("every number carries its interval, or the evidence that it rests on",),
+)
+
 OBJECTION_TO_PROFILING = Rule(
     id="gdpr:21-objection",
     title="the member has objected to profiling",
@@ -86,4 +95,4 @@ OBJECTION_TO_PROFILING = Rule(
     cure="ask for the home without profiling (profiling=off), or let the member withdraw the objection",
 )
 
-RULES: tuple[Rule, ...] = (HOME_FOR_ITS_MEMBER, OBJECTION_TO_PROFILING)
+RULES: tuple[Rule, ...] = (HOME_FOR_ITS_MEMBER, PITCH_WITH_EVIDENCE, OBJECTION_TO_PROFILING)

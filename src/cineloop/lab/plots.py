@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,11 +24,16 @@ def interval_plot(
     *,
     label: str,
     zero: bool = False,
+    line: float | None = None,
+    factors: bool = False,
 ) -> str:
     """Side by side panels of (name, [(row, mean, low, high)]): a dot and its interval a row, as inline SVG.
 
-    `label` says in words what is seen, for readers who can't see it; `zero` draws the line of no difference.
+    `label` says in words what is seen, for readers who can't see it; `zero` draws the line of no difference, `line`
+    one elsewhere. `factors` are drawn on a scale on which twice and half are as far from 1.
     """
+    if zero:
+        line = 0.0
     names = [name for name, *_ in panels[0][1]]
     with _figure(len(panels), width=9.2, height=0.7 + 0.34 * len(names)) as (figure, axes, out):
         for (title, rows), axis in zip(panels, axes, strict=True):
@@ -38,8 +43,10 @@ def interval_plot(
                     [low, high], [i, i], color=colour, linewidth=2.4, solid_capstyle="round", alpha=0.55
                 )
                 axis.plot([mean], [i], "o", color=colour, markersize=6.5)
-            if zero:
-                axis.axvline(0, color=QUIET, linewidth=1, linestyle=(0, (3, 3)))
+            if line is not None:
+                axis.axvline(line, color=QUIET, linewidth=1, linestyle=(0, (3, 3)))
+            if factors:
+                _factors(axis)
             axis.set_title(title, loc="left", fontsize=10, color=INK)
             axis.set_yticks(range(len(names)), names if axis is axes[0] else [""] * len(names))
             axis.set_ylim(len(names) - 0.5, -0.5)
@@ -73,6 +80,59 @@ def scatter_plot(points: Sequence[tuple[str, float, float]], *, label: str, x: s
         axis.margins(x=0.22, y=0.18)
         axis.grid(color=LINE, linewidth=0.8)
         return _svg(figure, out, label)
+
+
+def density_plot(
+    curve: Sequence[tuple[float, float]],
+    inside: tuple[float, float],
+    middle: float,
+    marks: Sequence[tuple[str, float]],
+    *,
+    label: str,
+    x: str,
+    shown: Callable[[float], str] = str,
+) -> str:
+    """A distribution of amounts as a hill of (amount, height), on a scale of logs, and below it a dot a mark.
+
+    The hill is filled where it lies `inside` (low, high), and `middle` has a line of its own; `marks` are (name,
+    amount) in their order. `shown` writes an amount.
+    """
+    tall = max(height for _, height in curve) or 1.0
+    step = 0.13
+    with _figure(1, width=9.2, height=2.5 + 0.27 * len(marks)) as (figure, axes, out):
+        (axis,) = axes
+        at, heights = [a for a, _ in curve], [h / tall for _, h in curve]
+        held = [inside[0] <= a <= inside[1] for a in at]
+        axis.fill_between(at, heights, color=_SERIES[1], alpha=0.14, linewidth=0)
+        axis.fill_between(at, heights, where=held, color=_SERIES[1], alpha=0.34, linewidth=0)
+        axis.plot(at, heights, color=_SERIES[1], linewidth=2)
+        axis.axvline(middle, color=_SERIES[2], linewidth=1.6)
+        for end in inside:
+            axis.axvline(end, color=QUIET, linewidth=1, linestyle=(0, (3, 3)))
+        rows = [-step * (i + 1) for i in range(len(marks))]
+        axis.plot([amount for _, amount in marks], rows, "o", color=_SERIES[5], markersize=6)
+        axis.set_yticks(rows, [name if len(name) <= 40 else f"{name[:39]}…" for name, _ in marks])
+        axis.set_ylim(-step * (len(marks) + 0.8), 1.08)
+        axis.set_xscale("log")
+        low, high = min([at[0], *(a for _, a in marks)]), max([at[-1], *(a for _, a in marks)])
+        room = (high / low) ** 0.02
+        axis.set_xlim(low / room, high * room)
+        ticks = [m * 10.0**e for e in range(-3, 15) for m in (1, 3) if low <= m * 10.0**e <= high]
+        axis.set_xticks(ticks, [shown(tick) for tick in ticks])
+        axis.minorticks_off()
+        axis.set_xlabel(x, color=INK, fontsize=9.5)
+        axis.grid(axis="x", color=LINE, linewidth=0.8)
+        return _svg(figure, out, label)
+
+
+def _factors(axis: Any) -> None:
+    """A scale of factors, with ticks that people read: 0.5, 1, 2 and so on, as many as the span has."""
+    axis.set_xscale("log")
+    low, high = axis.get_xlim()
+    nice = (0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 1, 1.2, 1.5, 2, 3, 5, 10, 20, 50, 100)
+    ticks = [tick for tick in nice if low <= tick <= high]
+    axis.set_xticks(ticks, [f"×{tick:g}" for tick in ticks])
+    axis.minorticks_off()
 
 
 @contextmanager

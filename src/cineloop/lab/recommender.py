@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cineloop.errors import InputError
 from cineloop.lab.histories import Histories, Lists, Strings
-from cineloop.lab.recipe import Model
+from cineloop.lab.recipe import Model, Recipe, make, recipes
 
 
 @runtime_checkable
@@ -43,3 +45,21 @@ class Recommender(Model, Protocol):
         For a linear model the values sum to the score to float accuracy; a model without such a reading gives
         empty dicts.
         """
+
+
+def recommenders() -> dict[str, type[Recipe]]:
+    """The recipes that fit a recommender, by name: of all that installed packages offer, those that rank titles."""
+    return {name: kind for name, kind in recipes().items() if hasattr(kind.model, "recommend")}
+
+
+def rankers(asked: Mapping[str, dict[str, Any]] | None = None) -> list[Recipe]:
+    """Recommenders' recipes by name, each with some knobs turned; without names every one.
+
+    InputError for a name of no recipe, or of one whose model ranks no titles.
+    """
+    known = recommenders()
+    named = asked if asked else {name: dict[str, Any]() for name in known}
+    for name in named:
+        if name not in known:
+            raise InputError("ranks no titles", field="recipe", value=name, accepted=", ".join(known))
+    return [make(name, values) for name, values in named.items()]

@@ -20,7 +20,7 @@ from cineloop.errors import InputError
 from cineloop.store.sources import delimited
 from cineloop.store.sources.delimited import Column
 from cineloop.store.sources.dialect import Dialect, header
-from cineloop.store.sources.film_rows import ALWAYS, frame_of, midnight
+from cineloop.store.sources.film_rows import ALWAYS, film_day, frame_of, midnight
 from cineloop.store.sources.source import LINE, Batch, Reject
 
 COLUMNS = (
@@ -178,6 +178,6 @@ def is_box_office(path: Path) -> bool:
 
 def _day(text: str) -> date | None:
     try:
-        return date.fromisoformat(text)
+        return film_day(text)
     except ValueError:
         return None

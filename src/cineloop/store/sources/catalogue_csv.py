@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,15 @@ from cineloop.store.sources import delimited
 from cineloop.store.sources.delimited import Column
 from cineloop.store.sources.dialect import Dialect, header
 from cineloop.store.sources.film_names import FIRST_YEAR, LAST_YEAR
-from cineloop.store.sources.film_rows import FilmBatches, FilmRow, by_name, frame_of, listed, midnight
+from cineloop.store.sources.film_rows import (
+    FilmBatches,
+    FilmRow,
+    by_name,
+    film_day,
+    frame_of,
+    listed,
+    midnight,
+)
 from cineloop.store.sources.source import LINE, Batch, Reject
 
 COLUMNS = (
@@ -98,9 +105,7 @@ def _film(path: Path, row: Mapping[str, Any], seen: set[str]) -> FilmRow | Rejec
     if not (re.fullmatch(r"\d{4}", year) and FIRST_YEAR <= int(year) <= LAST_YEAR):
         return broken("release_year", "not a year", "like 2019")
     try:
-        added = (
-            datetime.strptime(row["date_added"].strip(), "%B %d, %Y").date() if row["date_added"] else None
-        )
+        added = film_day(row["date_added"], "%B %d, %Y") if row["date_added"] else None
     except ValueError:
         return broken("date_added", "not a date", "like September 25, 2021")
     if row["rating"] is not None and re.fullmatch(r"\d+ (min|Seasons?)", row["rating"]):

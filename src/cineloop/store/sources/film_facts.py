@@ -14,14 +14,13 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import date
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from cineloop.errors import InputError
 from cineloop.store.sources.film_names import plausible
-from cineloop.store.sources.film_rows import FilmBatches, FilmRow, Gross, amount, by_name, listed
+from cineloop.store.sources.film_rows import FilmBatches, FilmRow, Gross, amount, by_name, film_day, listed
 from cineloop.store.sources.languages import language_code
 from cineloop.store.sources.source import Batch, Reject
 
@@ -117,7 +116,7 @@ def _film(path: Path, line: int, row: dict[str, Any], seen: set[str]) -> FilmRow
         return broken("Title", "missing", "the film's name")
     year = None if row["Year"] is None else plausible(int(row["Year"]))
     try:
-        released = date.fromisoformat(row["Released"]) if row["Released"] else None
+        released = film_day(row["Released"]) if row["Released"] else None
     except ValueError:
         return broken("Released", "not a date", "like 1999-03-31")
     seen.add(row["imdbID"])

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from cineloop.store.check import frame_schema
+from cineloop.store.sources.film_names import plausible
 from cineloop.store.sources.source import LINE, Batch, Reject
 
 ALWAYS = datetime(1900, 1, 1, tzinfo=UTC)
@@ -158,6 +159,19 @@ def frame_of(table: str, rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
 def midnight(day: date) -> datetime:
     """The first moment of a day, UTC."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def film_day(text: str, written: str | None = None) -> date:
+    """A day in the age of film, ISO 8601 or as `written`; ValueError for what is none, or of no year from 1870 to 2100.
+
+    >>> film_day("1999-03-31"), film_day("March 31, 1999", "%B %d, %Y")
+    (datetime.date(1999, 3, 31), datetime.date(1999, 3, 31))
+    """
+    plain = text.strip()
+    day = date.fromisoformat(plain) if written is None else datetime.strptime(plain, written).date()
+    if plausible(day.year) is None:
+        raise ValueError(text)
+    return day
 
 
 def amount(value: float | None) -> float | None:

@@ -13,7 +13,7 @@ from calendar import monthrange
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from cineloop.store.sources import delimited
 from cineloop.store.sources.delimited import Column
 from cineloop.store.sources.dialect import Dialect, header
 from cineloop.store.sources.film_names import FIRST_YEAR, LAST_YEAR
-from cineloop.store.sources.film_rows import FilmBatches, FilmRow, Gross, amount, by_name, listed
+from cineloop.store.sources.film_rows import FilmBatches, FilmRow, Gross, amount, by_name, film_day, listed
 from cineloop.store.sources.source import LINE, Batch, Reject
 
 COLUMNS = (
@@ -98,12 +98,12 @@ def release_day(text: str) -> tuple[date | None, date]:
     """
     plain = _PLACE.sub("", text.strip())
     with suppress(ValueError):
-        day = datetime.strptime(plain, "%B %d, %Y").date()
+        day = film_day(plain, "%B %d, %Y")
         return day, day
     with suppress(ValueError):
-        month = datetime.strptime(plain, "%B %Y").date()
+        month = film_day(plain, "%B %Y")
         return None, month.replace(day=monthrange(month.year, month.month)[1])
-    return None, datetime.strptime(plain, "%Y").date().replace(month=12, day=31)
+    return None, film_day(plain, "%Y").replace(month=12, day=31)
 
 
 def _film(path: Path, row: Mapping[str, Any], seen: set[str]) -> FilmRow | Reject:

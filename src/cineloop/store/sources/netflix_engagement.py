@@ -13,15 +13,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from cineloop.errors import InputError
-from cineloop.store.sources.film_rows import frame_of, midnight
-from cineloop.store.sources.report_strings import Kind, parse
+from cineloop.store.sources.film_rows import film_day, frame_of, midnight
+from cineloop.store.sources.report_strings import Kind, ReportString, parse
 from cineloop.store.sources.source import LINE, Batch, Reject
 from cineloop.store.sources.workbook import Row, sheets
 
@@ -113,66 +115,86 @@ class NetflixEngagement:
         of: int,
     ) -> Iterator[Batch]:
         kind = _KINDS.get(sheet.strip().lower())
-        series: set[str] = set()
+        made = _Made(self.name, half, seen)
         some: list[Row] = list(first)
         while some:
-            titles: list[dict[str, Any]] = []
-            hours: list[dict[str, Any]] = []
-            windows: list[dict[str, Any]] = []
             rejects: list[Reject] = []
             for line, cells in some:
                 row = {name: cells[i] if i < len(cells) else None for name, i in columns.items()}
                 if all(_text(value) is None for value in row.values()):
                     continue
                 try:
-                    read = _read(row, kind)
+                    made.add(_read(row, kind), line)
                 except _Broken as broken:
                     field, what, accepted = broken.args
                     value = None if row.get(field) is None else str(row[field])[:200]
                     rejects.append(Reject(f"{self.path}#{sheet}", line, field, value, what, accepted))
-                    continue
-                text = read["text"]
-                ident = f"{self.name}:{text}"
-                seen[ident] = seen.get(ident, 0) + 1
-                if seen[ident] > 1:  # two titles of one name; running times tell them apart
-                    ident = f"{ident} [{_text(row.get('Runtime')) or seen[ident]}]"
-                told, time_known = read["told"], {"known_at": half.known_at, LINE: line}
-                parent = None
-                if told.kind == "season" and told.marker is not None:
-                    whole = told.name if told.original is None else f"{told.name} // {told.original}"
-                    parent = f"{self.name}:{whole} (series)"
-                    if parent not in series:
-                        series.add(parent)
-                        titles.append(
-                            {
-                                **{"title": parent, "kind": "series", "name": told.name},
-                                **{"original_name": told.original, "language": told.language, **time_known},
-                            }
-                        )
-                day = read["day"]
-                titles.append(
-                    {
-                        **{"title": ident, "kind": told.kind, "parent": parent, "number": told.number},
-                        **{"name": text.partition(" // ")[0], "original_name": told.original},
-                        **{"language": told.language, "runtime": read["runtime"]},
-                        **{"released": None if day is None else midnight(day), **time_known},
-                    }
-                )
-                hours.append(
-                    {
-                        **{"title": ident, "starts_at": half.starts_at, "ends_at": half.ends_at},
-                        **{"hours": read["hours"], "views": read["views"], **time_known},
-                    }
-                )
-                if day is not None and read["everywhere"]:
-                    windows.append(
-                        {"title": ident, "channel": "svod", "starts_at": midnight(day), **time_known}
-                    )
-            done = self.total * (place + 1) // of if len(some) < _AT_ONCE else self.total * place // of
-            yield Batch("titles", frame_of("titles", titles), tuple(rejects), done)
-            yield Batch("engagement", frame_of("engagement", hours), (), done)
-            yield Batch("releases", frame_of("releases", windows), (), done)
-            some = list(islice(rows, _AT_ONCE))
+            more = list(islice(rows, _AT_ONCE))
+            done = self.total * (place if more else place + 1) // of
+            for table, frame in made.taken():
+                yield Batch(table, frame, tuple(rejects) if table == "titles" else (), done)
+            some = more
+
+
+@dataclass(frozen=True)
+class _Line:
+    """What a row of a report says."""
+
+    text: str
+    told: ReportString
+    hours: float
+    views: float | None
+    runtime: float | None
+    day: date | None
+    everywhere: bool
+
+
+@dataclass
+class _Made:
+    """Rows of record out of lines. `seen` counts the strings of the whole report."""
+
+    name: str
+    half: HalfYear
+    seen: dict[str, int]
+    series: set[str] = field(default_factory=set)
+    rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def add(self, said: _Line, line: int) -> None:
+        """Rows for one line: the title (its series before it), its engagement, its window."""
+        known = {"known_at": self.half.known_at, LINE: line}
+        ident = f"{self.name}:{said.text}"
+        self.seen[ident] = self.seen.get(ident, 0) + 1
+        if self.seen[ident] > 1:  # two titles of one name; running times tell them apart
+            minutes = said.runtime and f"{int(said.runtime) // 60}:{int(said.runtime) % 60:02}"
+            ident = f"{ident} [{minutes or self.seen[ident]}]"
+        told, day = said.told, said.day
+        parent = None
+        if told.kind == "season" and told.marker is not None:
+            whole = told.name if told.original is None else f"{told.name} // {told.original}"
+            parent = f"{self.name}:{whole} (series)"
+            if parent not in self.series:
+                self.series.add(parent)
+                named = {"name": told.name, "original_name": told.original, "language": told.language}
+                self._put("titles", {"title": parent, "kind": "series", **named, **known})
+        facts: dict[str, Any] = {
+            **{"kind": told.kind, "parent": parent, "number": told.number, "language": told.language},
+            **{"name": said.text.partition(" // ")[0], "original_name": told.original},
+            **{"runtime": said.runtime, "released": None if day is None else midnight(day)},
+        }
+        self._put("titles", {"title": ident, **facts, **known})
+        period = {"starts_at": self.half.starts_at, "ends_at": self.half.ends_at}
+        self._put("engagement", {"title": ident, **period, "hours": said.hours, "views": said.views, **known})
+        if day is not None and said.everywhere:
+            self._put("releases", {"title": ident, "channel": "svod", "starts_at": midnight(day), **known})
+
+    def _put(self, table: str, row: dict[str, Any]) -> None:
+        self.rows.setdefault(table, []).append(row)
+
+    def taken(self) -> Iterator[tuple[str, pl.DataFrame]]:
+        """The rows since the last call, table by table."""
+        rows, self.rows = self.rows, {}
+        for table in ("titles", "engagement", "releases"):
+            yield table, frame_of(table, rows.get(table, []))
 
 
 def is_netflix_engagement(path: Path) -> bool:
@@ -190,22 +212,22 @@ class _Broken(Exception):  # noqa: N818 - it becomes a reject
     pass
 
 
-def _read(row: Mapping[str, Any], kind: Kind | None) -> dict[str, Any]:
+def _read(row: Mapping[str, Any], kind: Kind | None) -> _Line:
     text = _text(row[_TITLE])
     if text is None:
         raise _Broken(_TITLE, "missing", "the title")
     hours = _number(_HOURS, row[_HOURS])
     if hours is None:
         raise _Broken(_HOURS, "missing", "hours viewed")
-    return {
-        "text": text,
-        "told": parse(text, kind),
-        "hours": hours,
-        "views": _number("Views", row.get("Views")),
-        "runtime": _minutes(row.get("Runtime")),
-        "day": _day(row[_DAY]),
-        "everywhere": str(_text(row.get(_GLOBAL))).lower() == "yes",
-    }
+    return _Line(
+        text,
+        parse(text, kind),
+        hours,
+        _number("Views", row.get("Views")),
+        _minutes(row.get("Runtime")),
+        _day(row[_DAY]),
+        str(_text(row.get(_GLOBAL))).lower() == "yes",
+    )
 
 
 def _text(cell: Any) -> str | None:
@@ -232,7 +254,7 @@ def _day(cell: Any) -> date | None:
     if _text(cell) is None:
         return None
     try:
-        return date.fromisoformat(str(cell).strip())
+        return film_day(str(cell))
     except ValueError:
         raise _Broken(_DAY, "not a date", "like 2023-03-23") from None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from cineloop.errors import InputError
 from cineloop.store.sources import delimited
 from cineloop.store.sources.delimited import Column
 from cineloop.store.sources.dialect import Dialect, header
-from cineloop.store.sources.film_rows import frame_of, midnight
+from cineloop.store.sources.film_rows import film_day, frame_of, midnight
 from cineloop.store.sources.report_strings import parse
 from cineloop.store.sources.source import LINE, Batch, Reject
 
@@ -75,7 +75,7 @@ class NetflixTop10:
 
     def _place(self, row: Mapping[str, Any], titles: dict[str, dict[str, Any]]) -> dict[str, Any]:
         """The row of engagement; `titles` gets what is on it, known from the first week on a list."""
-        week = date.fromisoformat(row["week"])
+        week = film_day(row["week"])
         starts, ends = midnight(week - timedelta(days=6)), midnight(week + timedelta(days=1))
         known = {"known_at": ends + PUBLISHED, LINE: row[LINE]}
         film = row["category"].lower().startswith("film")
@@ -122,7 +122,7 @@ def _dialect(path: Path) -> Dialect:
 
 def _odd(row: Mapping[str, Any]) -> tuple[str, str, str] | None:
     try:
-        date.fromisoformat(row["week"])
+        film_day(row["week"])
     except ValueError:
         return "week", "not a date", "the Sunday that ends the week, like 2021-07-04"
     if not 1 <= row["weekly_rank"] <= 100:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from cineloop.errors import InputError
 from cineloop.store.sources import delimited
 from cineloop.store.sources.delimited import Column
 from cineloop.store.sources.dialect import Dialect, header
-from cineloop.store.sources.film_rows import FilmBatches, FilmRow, Gross, Named, amount
+from cineloop.store.sources.film_rows import FilmBatches, FilmRow, Gross, Named, amount, film_day
 from cineloop.store.sources.source import LINE, Batch, Reject
 
 CREDITS = "tmdb_5000_credits.csv"
@@ -161,7 +160,7 @@ def _credits(row: Mapping[str, Any]) -> list[tuple[str, list[Named]]]:
 
 def _film(row: Mapping[str, Any], credits: list[tuple[str, list[Named]]]) -> FilmRow:
     try:
-        released = date.fromisoformat(row["release_date"]) if row["release_date"] else None
+        released = film_day(row["release_date"]) if row["release_date"] else None
     except ValueError as error:
         raise _Broken("release_date", "not a date", "like 1999-03-31") from error
     countries = [str(c["name"]).strip() for c in _objects(row, "production_countries")]

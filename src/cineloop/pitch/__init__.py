@@ -1,0 +1,1 @@
+"""What to make or license: comparables, audience and revenue forecasts, drivers, slate choice."""
