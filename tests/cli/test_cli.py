@@ -89,11 +89,12 @@ def test_a_broken_row_is_fatal_or_set_aside(cineloop: Run, movielens: Path, tmp_
     [
         (["data", "show"], "no workspace here"),
         (["data", "ingest", "nowhere.csv"], "nowhere.csv"),
-        (["train", "nonesuch"], "recipe 'nonesuch': no such recipe; accepted: als, ease, knn, popularity"),
+        (["train", "nonesuch"], "recipe 'nonesuch': no such recipe; accepted: als, audience,"),
         (["train", "ease", "-k", "l3=1"], "ease.l3: no such knob; accepted:"),
         (["train", "ease", "-k", "l2=soft"], "ease.l2 'soft'"),
         (["train", "ease", "-k", "l2"], "--knob 'l2': not a knob; accepted: name=value"),
         (["train", "ease", "--as-of", "yesterday"], "--as-of 'yesterday': not a moment"),
+        (["evaluate", "--recipe", "audience"], "recipe 'audience': ranks no titles; accepted: als, ease,"),
         (["evaluate", "--protocol", "hope"], "protocol 'hope': no such protocol"),
         (["evaluate", "--external", "lists.csv"], "lists.csv"),
         (["play", "home", "me", "--max-age", "-3"], "max_age -3"),

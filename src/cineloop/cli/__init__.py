@@ -13,7 +13,7 @@ from cineloop.errors import InputError, MissingExtra
 
 # name -> (where it lives, what it is for); kept here so that --help imports none of them
 COMMANDS: dict[str, tuple[str, str]] = {
-    "demo": ("cineloop.cli.demo:demo", "The whole loop on MovieLens 100k, with a report."),
+    "demo": ("cineloop.cli.demo:demo", "The whole loop on MovieLens 100k, a pitch on film facts, a report."),
     "data": ("cineloop.cli.data:data", "Fetch, ingest, look at and tidy the tables of record."),
     "train": ("cineloop.cli.lab:train", "Train a recipe; what is made is not made again."),
     "evaluate": (
@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rollback": ("cineloop.cli.lab:rollback", "Put back what was live before."),
     "turn": ("cineloop.cli.turn:turn", "One turn of the loop: compact, train, judge, promote, report."),
     "play": ("cineloop.cli.play:play", "Home screens, recommendations, similar titles."),
+    "pitch": ("cineloop.cli.pitch:pitch", "Forecasts, comparables, drivers, what-if and slates."),
     "edit": ("cineloop.cli.edit:edit", "Editors' hand: pin, boost and block titles, rows of their own."),
     "serve": ("cineloop.cli.serve:serve", "Serve homes and search, and take events, for a streaming app."),
     "guard": ("cineloop.cli.guard:guard", "Objections and the audit of decisions."),

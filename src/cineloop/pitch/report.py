@@ -179,7 +179,7 @@ def slate_tables(s: Slate) -> list[Table]:
     ]
     if s.frontier:
         points = [
-            (money(p.fresh_expected), money(p.fresh_cvar), str(len(p.titles)), ", ".join(p.titles))
+            (money(p.fresh_expected), money(p.fresh_cvar), str(len(p.titles)), ", ".join(p.titles) or "none")
             for p in s.frontier
         ]
         made.append(("The frontier: more profit, more risk", ("expected", "CVaR", "titles", "which"), points))
@@ -259,4 +259,4 @@ def _side(amounts: tuple[float, ...], breaks_even: float | None) -> tuple[str, s
 
 
 def _span(of: Interval, form: str = ".3f") -> str:
-    return f"[{of.low:{form}}, {of.high:{form}}]" if np.isfinite([of.low, of.high]).all() else "[one year]"
+    return f"[{of.low:{form}}, {of.high:{form}}]" if np.isfinite([of.low, of.high]).all() else "(one year)"

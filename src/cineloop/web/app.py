@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cineloop import __version__
 from cineloop.web import logs, metrics
-from cineloop.web.api import events, health, profiles, runs, titles
+from cineloop.web.api import events, health, pitch, profiles, runs, titles
 from cineloop.web.console import mount, sessions
 from cineloop.web.live import Live
 from cineloop.web.problems import Problem, install, problem
@@ -56,7 +56,7 @@ def create_app(settings: Settings, live: Live | None = None) -> FastAPI:
     )
     app.state.live = state
     install(app)
-    for part in (health, events, profiles, titles, runs):
+    for part in (health, events, profiles, titles, pitch, runs):
         app.include_router(part.router)
     mount(app, state)
     _openapi(app)

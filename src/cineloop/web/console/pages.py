@@ -28,6 +28,7 @@ PLACES = (
     ("front", "/console", "Overview"),
     ("profiles", "/console/profiles", "Profiles"),
     ("titles", "/console/titles", "Titles"),
+    ("pitch", "/console/pitch", "Pitch"),
     ("runs", "/console/runs", "Runs"),
     ("data", "/console/data", "Data"),
     ("decisions", "/console/decisions", "Decisions"),
