@@ -161,8 +161,9 @@ def test_nothing_to_judge() -> None:
 @pytest.mark.soak
 @pytest.mark.skipif(not TABLE.is_file(), reason="needs shared/data/titles")
 def test_plain_boosting_is_beaten_on_the_real_table() -> None:
+    """Learnt once before 2013; `benchmarks/README.md` has the years from 2008 on, learnt anew each year."""
     films = films_of_table(TABLE, lambda _: None)
-    made = evaluate(films, date(2008, 1, 1), refit="yearly", contenders=CONTENDERS)
+    made = evaluate(films, date(2013, 1, 1), contenders=CONTENDERS)
     for moment in ("greenlight", "release"):
         assert made.of("lightgbm", moment).gains["r2"].above_zero
         ours = made.of("hierarchical", moment)

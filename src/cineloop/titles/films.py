@@ -19,7 +19,7 @@ import polars as pl
 
 from cineloop.errors import InputError
 from cineloop.store.sources.source import Reject
-from cineloop.titles.names import folded
+from cineloop.titles.text import folded
 
 FILMS = pl.Schema(
     {

@@ -15,7 +15,7 @@ from datetime import date
 
 import polars as pl
 
-from cineloop.titles.names import folded
+from cineloop.titles.text import folded
 
 Words = tuple[str, ...]
 

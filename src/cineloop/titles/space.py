@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from cineloop.errors import InputError
 from cineloop.titles.money import LAST_YEAR, price_level
-from cineloop.titles.names import folded
-from cineloop.titles.text import Encoder, TfIdf, truncated_svd, unit, words
+from cineloop.titles.text import Encoder, TfIdf, folded, truncated_svd, unit, words
 from cineloop.titles.vectors import SPARSE, Block, Floats, TitleVectors, read_npz, write_npz
 
 # what a credit counts beside a director's: whom a film is known by stands first in the billing

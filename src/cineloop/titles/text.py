@@ -8,6 +8,7 @@ decomposition (Deerwester et al., "Indexing by latent semantic analysis", JASIS 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +21,6 @@ from scipy import sparse
 
 from cineloop.errors import MissingExtra
 from cineloop.lab.histories import Strings
-from cineloop.titles.names import folded
 
 Floats = NDArray[np.float64]
 
@@ -39,6 +39,16 @@ _FUNCTION_WORDS = """
     whose why will with within without world would year years yet you young your film movie
 """
 _STOP = frozenset(_FUNCTION_WORDS.split())
+
+
+def folded(text: str) -> str:
+    """Lower case without accents; letters stay in their script, unlike a resolver's keys in `names.py`.
+
+    >>> folded("Amélie Ünder")
+    'amelie under'
+    """
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(c for c in plain if not unicodedata.combining(c))
 
 
 def words(text: str | None) -> list[str]:
