@@ -34,7 +34,7 @@ $(VENV)/.dev: locks/dev.txt pyproject.toml | $(BIN)/python
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/.test $(VENV)/.demo
 
-demo: $(VENV)/.demo ## from MovieLens 100k to one member's home screen, in the workspace ./studio
+demo: $(VENV)/.demo ## from logs to one member's home screen and one pitch's forecast, in the workspace ./studio
 	@$(BIN)/cineloop --workspace studio demo
 
 test: $(VENV)/.test ## the tests

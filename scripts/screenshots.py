@@ -25,12 +25,17 @@ QUIET = [
     "--no-first-run",
     "--hide-scrollbars",
 ]
+PITCH = (
+    "name=The+Salt+Road&decided=2014-12-31&moment=greenlight&genres=Thriller%2C+Drama&budget=40000000"
+    "&release=2016-09-16&country=United+States&companies=Universal+Pictures"
+)
 # name, address, scheme, width, height; {run} and {pairs} are looked up on the page of runs
 PAGES = [
     ("front", "/console", "light", 1280, 800),
     ("home", "/console/profiles/ml-100k:167", "dark", 1280, 900),
     ("title", "/console/titles/ml-100k:100", "light", 1280, 900),
     ("compare", "/console/compare?{pairs}", "light", 1280, 900),
+    ("pitch", f"/console/pitch?{PITCH}", "light", 1280, 1180),
     ("phone", "/console/profiles/ml-100k:167", "dark", 380, 800),
 ]
 
@@ -68,6 +73,11 @@ def console(browser: Browser, base: str) -> None:
     for name, address, scheme, width, height in PAGES:
         page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
         page.goto(base + address.format(pairs=pairs))
+        for _ in range(30):  # the forecaster of that day is made once
+            if "is being made" not in page.content():
+                break
+            time.sleep(2)
+            page.goto(base + address.format(pairs=pairs))
         page.screenshot(path=ROOT / "docs" / f"console-{name}.png")
         page.close()
 
