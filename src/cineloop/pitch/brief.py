@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from datetime import date
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from cineloop.errors import InputError
+from cineloop.lab.brief import Brief
 
 Moment = Literal["greenlight", "release"]
 MOMENTS: tuple[Moment, ...] = ("greenlight", "release")
@@ -32,7 +30,7 @@ Name = Annotated[str, Field(min_length=1, max_length=300)]
 Names = Annotated[tuple[Name, ...], Field(max_length=200)]
 
 
-class Pitch(BaseModel):
+class Pitch(Brief):
     """A title as it stands on the day `decided`.
 
     `budget` is in US dollars of the planned release, `runtime` in minutes. At `greenlight` only the year of `release`
@@ -40,8 +38,6 @@ class Pitch(BaseModel):
     or says whether there is one; left out, it is read off the name. What is left out is unknown, and widens the
     interval.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: Name
     decided: date
@@ -81,33 +77,3 @@ class Pitch(BaseModel):
         if self.release is not None and self.decided > self.release:
             raise ValueError(f"decided {self.decided} after the release {self.release}: nothing to forecast")
         return self
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """From a TOML file; whatever is wrong in it is an InputError of one line."""
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as bad:
-            raise InputError(f"cannot be read: {bad}", file=path, accepted="TOML in UTF-8") from None
-        return cls.checked(values, path)
-
-    @classmethod
-    def checked(cls, values: dict[str, Any], file: Path | None = None) -> Self:
-        """From plain values; the first thing that is wrong is an InputError with its field and value."""
-        try:
-            return cls.model_validate(values)
-        except ValidationError as bad:
-            first = bad.errors()[0]
-            where = ".".join(str(p) for p in first["loc"])
-            said = first["msg"].removeprefix("Value error, ")
-            if first["type"] == "extra_forbidden":
-                said = "no such field"
-            accepted = ", ".join(cls.model_fields) if first["type"] == "extra_forbidden" else None
-            given = first.get("input")
-            raise InputError(
-                said,
-                file=file,
-                field=where or None,
-                value=given if not isinstance(given, dict) else None,
-                accepted=accepted,
-            ) from None

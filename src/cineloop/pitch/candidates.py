@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from cineloop.errors import InputError
+from cineloop.lab.brief import Brief
 from cineloop.pitch.correlation import Correlation, ranks, stated, uniform
 from cineloop.pitch.predictive import Predictive
 from cineloop.pitch.rules import Problem, Rule
@@ -26,11 +26,7 @@ BUDGET = "budget"  # the name of the rule
 _PERCENTILES = np.array([0.1, 0.5, 0.9])
 
 
-class _Brief(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Spread(_Brief):
+class Spread(Brief):
     """An amount that is not known: passed with a chance of 90% (`low`), 50% (`median`) and 10% (`high`)."""
 
     low: Money
@@ -48,7 +44,7 @@ class Spread(_Brief):
         return Predictive(_PERCENTILES, np.log([[self.low, self.median, self.high]]))
 
 
-class Candidate(_Brief):
+class Candidate(Brief):
     """A title that may be made. Money is in US dollars.
 
     `gross` states what it may take; left out, a forecast of that name has to be handed in with the brief, of the
@@ -66,7 +62,7 @@ class Candidate(_Brief):
     gross: Spread | None = None
     pitch: Path | None = None
     period: Name | None = None
-    segments: dict[Name, Name] = {}
+    segments: dict[Name, Name] = Field(default_factory=dict)
     group: Name | None = None
     must: bool = False
     never: bool = False
@@ -84,7 +80,7 @@ class Candidate(_Brief):
         return {"genre": self.genre, "year": str(self.year)}.get(by, self.segments.get(by))
 
 
-class Limit(_Brief):
+class Limit(Brief):
     """Of the titles whose segment `by` is `value`: at least and at most so many titles, or so much of the cost."""
 
     by: Name
@@ -100,14 +96,14 @@ class Limit(_Brief):
         return self
 
 
-class Shares(_Brief):
+class Shares(Brief):
     """How titles rise and fall together, where it is stated and not estimated: see `correlation`."""
 
     market: Annotated[float, Field(ge=0, le=0.98)]
     genre: Annotated[float, Field(ge=0, le=0.98)]
 
 
-class SlateBrief(_Brief):
+class SlateBrief(Brief):
     """Which of the candidates to make within `budget`.
 
     A title's profit is `share` of its gross less its cost and `marketing` times its planned cost: neither has a
@@ -123,7 +119,7 @@ class SlateBrief(_Brief):
     risk: Annotated[float, Field(ge=0, le=1000)] = 0.5
     tail: Annotated[float, Field(gt=0, le=1)] = 0.05
     cvar_cap: float | None = None
-    capacity: dict[Name, Count] = {}
+    capacity: dict[Name, Count] = Field(default_factory=dict)
     titles: Count | None = None
     limit: tuple[Limit, ...] = ()
     correlation: Shares | None = None
@@ -146,30 +142,6 @@ class SlateBrief(_Brief):
             if all(c.segment(limit.by) != limit.value for c in self.candidate):
                 raise ValueError(f"a limit of {limit.by} {limit.value!r}, which no candidate has")
         return self
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """From a TOML file; whatever is wrong in it is an InputError of one line."""
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as bad:
-            raise InputError(f"cannot be read: {bad}", file=path, accepted="TOML in UTF-8") from None
-        return cls.checked(values, path)
-
-    @classmethod
-    def checked(cls, values: dict[str, Any], file: Path | None = None) -> Self:
-        """From plain values; the first thing that is wrong is an InputError with its field and value."""
-        try:
-            return cls.model_validate(values)
-        except ValidationError as bad:
-            first = bad.errors()[0]
-            given = first.get("input")
-            raise InputError(
-                first["msg"].removeprefix("Value error, "),
-                file=file,
-                field=".".join(str(p) for p in first["loc"]) or None,
-                value=None if isinstance(given, dict) else given,
-            ) from None
 
     @property
     def ordered(self) -> tuple[Candidate, ...]:

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import csv
 import io
-import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
-from cineloop.errors import InputError, MissingExtra
+from cineloop.errors import InputError
+from cineloop.store.sources.workbook import sheets
 
 Cell = str | int | float | datetime | date | time | timedelta | None
 
 MARKS = ("LicenseType", "Territory", "Start")
 """Columns by which the row of names is known."""
 _HEADERS = 5  # rows among which it is looked for
-_LARGEST = 1 << 30  # bytes that a workbook may unfold to
 
 
 @dataclass(frozen=True)
@@ -120,35 +119,6 @@ def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, Sequence[Cell]]]:
 
 
 def _workbook(path: Path) -> Iterator[tuple[str, Iterator[tuple[int, Sequence[Cell]]]]]:
-    try:
-        import openpyxl
-    except ImportError as error:
-        raise MissingExtra("openpyxl", extra="xlsx", why="XLSX files") from error
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if sum(part.file_size for part in archive.infolist()) > _LARGEST:
-                raise InputError("unfolds to more than 1 GiB", file=path, accepted="a smaller workbook")
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except InputError:
-        raise
-    except Exception as error:  # a broken archive fails in as many ways as it has parts
-        raise _broken(path, error) from error
-    try:
-        for sheet in book.worksheets:
-            yield f"{path}#{sheet.title}", _sheet_rows(path, sheet.iter_rows(values_only=True))
-    finally:
-        book.close()
-
-
-def _sheet_rows(path: Path, rows: Iterable[Sequence[Cell]]) -> Iterator[tuple[int, Sequence[Cell]]]:
-    try:
-        yield from enumerate(rows, 1)
-    except Exception as error:
-        raise _broken(path, error) from error
-
-
-def _broken(path: Path, error: Exception) -> InputError:
-    said = " ".join(str(error).split())[:120] or type(error).__name__
-    return InputError(
-        f"not a readable workbook ({said})", file=path, accepted="an XLSX, or a CSV of one sheet"
-    )
+    with sheets(path) as found:
+        for name, rows in found:
+            yield f"{path}#{name}", rows
