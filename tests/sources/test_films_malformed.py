@@ -141,7 +141,7 @@ def test_any_cells(layout: str) -> None:
 @pytest.mark.soak
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_any_cells_many_times(layout: str) -> None:
-    @settings(max_examples=400, deadline=None)
+    @settings(max_examples=150, deadline=None)
     @given(rows_of(layout, 8))
     def run(rows: list[list[str]]) -> None:
         check_any(layout, rows)

@@ -57,6 +57,12 @@ def folded(text: str) -> str:
     >>> folded("Łódź: Ænima Straße")
     'lodz: aenima strasse'
     """
+    while (plain := _folded_once(text)) != text:  # what is taken apart may bring capitals and marks to light
+        text = plain
+    return plain
+
+
+def _folded_once(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text.casefold())
     bare = "".join(c for c in plain if not unicodedata.combining(c))
     return unicodedata.normalize("NFKC", bare.translate(_LETTERS))
