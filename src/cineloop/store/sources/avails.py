@@ -28,13 +28,13 @@ from cineloop.store.sources.avails_cells import ALWAYS_KNOWN, BrokenCell, Readin
 from cineloop.store.sources.avails_sheet import Record, read_records
 from cineloop.store.sources.avails_territories import territories
 from cineloop.store.sources.avails_windows import NEVER, Said, Window, rows
-from cineloop.store.sources.source import LINE, Batch, Reject
+from cineloop.store.sources.source import LINE, Batch, OneFile, Reject
 
 __all__ = ["NEVER", "Avails"]
 
 
 @dataclass(frozen=True)
-class Avails:
+class Avails(OneFile):
     """One workbook or CSV of avails.
 
     `key` is the column whose value, after `name:`, is the title's id (default: the content id of the row's work,
@@ -66,16 +66,6 @@ class Avails:
             raise InputError(
                 "no such zone", field="timezone", value=self.timezone, accepted=accepted
             ) from error
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The one file."""
-        return (self.path,)
-
-    @property
-    def total(self) -> int:
-        """Its bytes."""
-        return self.path.stat().st_size
 
     def settings(self) -> dict[str, Any]:
         """What decides the rows; `rules` grows when the same settings make other rows of a file."""

@@ -21,7 +21,7 @@ from cineloop.store.sources import delimited
 from cineloop.store.sources.delimited import Column
 from cineloop.store.sources.dialect import Dialect, header
 from cineloop.store.sources.film_rows import ALWAYS, film_day, frame_of, midnight
-from cineloop.store.sources.source import LINE, Batch, Reject
+from cineloop.store.sources.source import LINE, Batch, OneFile, Reject
 
 COLUMNS = (
     *("date", "release_id", "title", "daily_gross", "theaters", "gross_to_date", "days_in_release"),
@@ -46,23 +46,13 @@ class _Run:
 
 
 @dataclass(frozen=True)
-class BoxOffice:
+class BoxOffice(OneFile):
     """One file. Raises `InputError` where it lacks a column; `name` is the prefix of the ids."""
 
     path: Path
     name: str = "bom"
 
     licence = "facts from Box Office Mojo, whose terms allow personal and non-commercial use"
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The one file."""
-        return (self.path,)
-
-    @property
-    def total(self) -> int:
-        """Its bytes."""
-        return self.path.stat().st_size
 
     def settings(self) -> dict[str, Any]:
         """What decides the rows; `rules` grows when a file gives other rows."""

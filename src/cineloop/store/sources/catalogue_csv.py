@@ -28,7 +28,7 @@ from cineloop.store.sources.film_rows import (
     listed,
     midnight,
 )
-from cineloop.store.sources.source import LINE, Batch, Reject
+from cineloop.store.sources.source import LINE, Batch, OneFile, Reject
 
 COLUMNS = (
     *("show_id", "type", "title", "director", "cast", "country", "date_added", "release_year", "rating"),
@@ -39,7 +39,7 @@ _KINDS = {"Movie": "film", "TV Show": "series"}
 
 
 @dataclass(frozen=True)
-class CatalogueCsv:
+class CatalogueCsv(OneFile):
     """One file. Raises `InputError` where it lacks a column; `name` is the prefix of the ids."""
 
     path: Path
@@ -47,16 +47,6 @@ class CatalogueCsv:
     territory: str | None = None
 
     licence = "a service's public listing; its terms apply"
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The one file."""
-        return (self.path,)
-
-    @property
-    def total(self) -> int:
-        """Its bytes."""
-        return self.path.stat().st_size
 
     def settings(self) -> dict[str, Any]:
         """What decides the rows; `rules` grows when a file gives other rows."""

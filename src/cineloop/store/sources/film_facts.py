@@ -22,7 +22,7 @@ from cineloop.errors import InputError
 from cineloop.store.sources.film_names import plausible
 from cineloop.store.sources.film_rows import FilmBatches, FilmRow, Gross, amount, by_name, film_day, listed
 from cineloop.store.sources.languages import language_code
-from cineloop.store.sources.source import Batch, Reject
+from cineloop.store.sources.source import Batch, OneFile, Reject
 
 LICENCE = "film facts of bokeh_sampledata, BSD-3-Clause, Copyright Anaconda, Inc. and Bokeh Contributors"
 
@@ -35,23 +35,13 @@ _AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
-class FilmFacts:
+class FilmFacts(OneFile):
     """One `movies.db`. Raises `InputError` where it is no such file."""
 
     path: Path
     name: str = "films"
 
     licence = LICENCE
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The one file."""
-        return (self.path,)
-
-    @property
-    def total(self) -> int:
-        """Its bytes."""
-        return self.path.stat().st_size
 
     def settings(self) -> dict[str, Any]:
         """What decides the rows; `rules` grows when a file gives other rows."""

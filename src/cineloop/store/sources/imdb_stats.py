@@ -23,7 +23,7 @@ from cineloop.store.sources.delimited import Column
 from cineloop.store.sources.dialect import Dialect, header
 from cineloop.store.sources.film_names import FIRST_YEAR, LAST_YEAR
 from cineloop.store.sources.film_rows import FilmBatches, FilmRow, Gross, amount, by_name, film_day, listed
-from cineloop.store.sources.source import LINE, Batch, Reject
+from cineloop.store.sources.source import LINE, Batch, OneFile, Reject
 
 COLUMNS = (
     *("name", "rating", "genre", "year", "released", "director", "writer", "star", "country"),
@@ -36,23 +36,13 @@ _PLACE = re.compile(r"\s*\([^)]*\)\s*$")
 
 
 @dataclass(frozen=True)
-class ImdbStats:
+class ImdbStats(OneFile):
     """One CSV. Raises `InputError` where it lacks a column; `name` is the prefix of the ids."""
 
     path: Path
     name: str = "imdb-stats"
 
     licence = "facts from IMDb, whose terms allow personal and non-commercial use"
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The one file."""
-        return (self.path,)
-
-    @property
-    def total(self) -> int:
-        """Its bytes."""
-        return self.path.stat().st_size
 
     def settings(self) -> dict[str, Any]:
         """What decides the rows; `rules` grows when a file gives other rows."""

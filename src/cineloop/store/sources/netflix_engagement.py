@@ -24,7 +24,7 @@ import polars as pl
 from cineloop.errors import InputError
 from cineloop.store.sources.film_rows import film_day, frame_of, midnight
 from cineloop.store.sources.report_strings import Kind, ReportString, parse
-from cineloop.store.sources.source import LINE, Batch, Reject
+from cineloop.store.sources.source import LINE, Batch, OneFile, Reject
 from cineloop.store.sources.workbook import Row, sheets
 
 PUBLISHED: Mapping[str, date] = {
@@ -54,7 +54,7 @@ class HalfYear:
 
 
 @dataclass(frozen=True)
-class NetflixEngagement:
+class NetflixEngagement(OneFile):
     """One report. Ids are `name:` and the report's own string, which later reports repeat.
 
     Raises `InputError` for a workbook without the header, or where neither sheet nor file name tells the half year.
@@ -64,16 +64,6 @@ class NetflixEngagement:
     name: str = "netflix"
 
     licence = "Netflix's engagement report, published by Netflix; its terms of use apply"
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The one file."""
-        return (self.path,)
-
-    @property
-    def total(self) -> int:
-        """Its bytes."""
-        return self.path.stat().st_size
 
     def settings(self) -> dict[str, Any]:
         """What decides the rows; `rules` grows when a file gives other rows."""

@@ -19,7 +19,7 @@ from cineloop.store.sources.delimited import Column
 from cineloop.store.sources.dialect import Dialect, header
 from cineloop.store.sources.film_rows import film_day, frame_of, midnight
 from cineloop.store.sources.report_strings import parse
-from cineloop.store.sources.source import LINE, Batch, Reject
+from cineloop.store.sources.source import LINE, Batch, OneFile, Reject
 
 _TEXT = ("week", "category", "show_title")
 _OPTIONAL = ("season_title", "country_iso2")
@@ -30,23 +30,13 @@ _NONE = ("", "N/A")
 
 
 @dataclass(frozen=True)
-class NetflixTop10:
+class NetflixTop10(OneFile):
     """One list. Ids are `name:film/…`, `name:series/…` and `name:season/…` with the list's own words."""
 
     path: Path
     name: str = "netflix-top10"
 
     licence = "Netflix's Top 10, published by Netflix; its terms of use apply"
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The one file."""
-        return (self.path,)
-
-    @property
-    def total(self) -> int:
-        """Its bytes."""
-        return self.path.stat().st_size
 
     def settings(self) -> dict[str, Any]:
         """What decides the rows; `rules` grows when a file gives other rows."""

@@ -78,3 +78,19 @@ class Source(Protocol):
     def read(self) -> Iterator[Batch]:
         """The rows, batch by batch."""
         ...
+
+
+class OneFile:
+    """What every source of one file says of it."""
+
+    path: Path
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The one file."""
+        return (self.path,)
+
+    @property
+    def total(self) -> int:
+        """Its bytes."""
+        return self.path.stat().st_size
